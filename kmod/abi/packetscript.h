@@ -73,10 +73,13 @@ enum ps_cmd {
 	PS_CMD_UNSPEC,
 	PS_CMD_HELLO,		/* -> PS_A_ABI, PS_A_VERSION (module version text) */
 	/*
-	 * Compile, and hold the version for this socket until a rule's checkentry takes it by
-	 * PS_A_STAGE or the socket closes: NAME, PATH, SOURCE…, [ARG…] -> STAGE, HASH, [TEXT: a
-	 * notice, such as that older rules keep their version]. The same hash is shared, not
-	 * compiled again.
+	 * Compile, and hold the version for this socket until the socket closes: NAME, PATH,
+	 * SOURCE…, [ARG…], [TGINFO] -> STAGE, HASH, [TEXT: a notice, such as that older rules keep
+	 * their version]. A rule's checkentry takes it by stage_id, as many rules as like, while
+	 * the socket is open; what nobody took is then freed. The same hash is shared, not
+	 * compiled again. With TGINFO (a rule that is about to come; SOURCE may then be absent, and
+	 * the newest version of NAME is meant) the environment of that rule is made and its
+	 * function looked up at once, so that what fails there is answered with a text.
 	 */
 	PS_CMD_STAGE,
 	/* As STAGE, and keeps it loaded without rules until PS_CMD_UNLOAD. -> HASH, [TEXT] */
@@ -88,7 +91,10 @@ enum ps_cmd {
 	 * finish on the old one. -> HASH, COUNT (rules moved), [TEXT]
 	 */
 	PS_CMD_RELOAD,
-	/* NAME, [HASH] -> NAME, PATH, HASH, FLAGS, SOURCE…, ARG…. The newest version by default. */
+	/*
+	 * NAME, [HASH] or RULE; [FLAGS: PS_GET_*] -> NAME, PATH, HASH, FLAGS, SOURCE…, ARG…. The
+	 * newest version of NAME by default; RULE is the version that this rule runs.
+	 */
 	PS_CMD_GET,
 	PS_CMD_ERROR,		/* kernel to user only: PS_A_TEXT */
 	PS_CMD_EVENT,		/* kernel to user only, multicast: PS_A_EVENT, NAME, HASH, TEXT, … */
@@ -121,11 +127,14 @@ enum ps_attr {
 	PS_A_RULE,		/* u64: rule id */
 	PS_A_PROGRAM,		/* NUL-terminated: comm of the process behind an event */
 	PS_A_UID,		/* u32 */
+	PS_A_TGINFO,		/* struct xt_lua_tginfo */
 	__PS_A_MAX
 };
 
 #define PS_SCRIPT_KEPT 1u	/* PS_CMD_LOAD keeps it */
 #define PS_SCRIPT_NEWEST 2u	/* what a rule by name alone gets */
+
+#define PS_GET_BRIEF 1u		/* without SOURCE */
 
 enum ps_event {
 	PS_EVENT_LOAD = 1,
