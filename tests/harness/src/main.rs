@@ -1,3 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The `cargo xtask` command.
-fn main() {}
+//! The `cargo xtask` command: see README.md beside this crate.
+
+mod cache;
+mod cli;
+mod command;
+mod deps;
+mod image;
+mod initramfs;
+mod kernel;
+mod machine;
+mod progress;
+mod root;
+mod session;
+mod suite;
+mod terminal;
+mod tools;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::run(&cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(vm::HARNESS_FAILED)
+        }
+    }
+}

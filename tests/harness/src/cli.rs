@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::suite::Suite;
+use crate::vm;
+
+/// Builds, runs, tests and packages PacketScript.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Boots a Debian release in a virtual machine and runs a command in it as root.
+    Vm(VmArgs),
+}
+
+#[derive(Args)]
+struct VmArgs {
+    /// bullseye, bookworm, trixie, backports, or any other Debian release by name.
+    #[arg(long)]
+    suite: String,
+    /// Without PacketScript's packages: the release alone.
+    #[arg(long)]
+    bare: bool,
+    /// One CPU whose time-stamp counter counts executed instructions.
+    #[arg(long)]
+    icount: bool,
+    /// A folder whose contents are copied to /share.
+    #[arg(long, value_name = "DIR")]
+    share: Option<PathBuf>,
+    /// Ends the machine after so many seconds, with status 124.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Processors.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    cpus: u32,
+    /// Memory in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    memory: u32,
+    /// The command and its arguments; one argument with spaces in it is run by sh.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+/// Does what the command line asks.
+pub fn run(cli: &Cli) -> Result<ExitCode> {
+    match &cli.command {
+        Task::Vm(args) => {
+            let suite = Suite::by_name(&args.suite)?;
+            vm::run(&vm::Request {
+                suite: &suite,
+                bare: args.bare,
+                shape: crate::machine::Shape {
+                    cpus: args.cpus,
+                    memory: args.memory,
+                    count_instructions: args.icount,
+                },
+                share: args.share.as_deref(),
+                timeout: args.timeout.map(Duration::from_secs),
+                command: &args.command,
+            })
+        }
+    }
+}

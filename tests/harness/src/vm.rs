@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `cargo xtask vm`: one command in one machine.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::machine::{Boot, Machine, Shape};
+use crate::root::Root;
+use crate::session::{self, Input, Job, Outcome};
+use crate::suite::Suite;
+use crate::{deps, progress, terminal};
+
+/// Our status when the command did not end in time.
+pub const TIMED_OUT: u8 = 124;
+/// Our status when it could not be run at all.
+pub const HARNESS_FAILED: u8 = 125;
+
+/// What is asked for.
+pub struct Request<'a> {
+    /// The release.
+    pub suite: &'a Suite,
+    /// Without the products.
+    pub bare: bool,
+    /// What the machine is like.
+    pub shape: Shape,
+    /// Copied to /share.
+    pub share: Option<&'a Path>,
+    /// A limit.
+    pub timeout: Option<Duration>,
+    /// The command.
+    pub command: &'a [String],
+}
+
+/// What to boot for a suite, built first if need be.
+pub fn boot_files(suite: &Suite, bare: bool) -> Result<Boot> {
+    deps::need(deps::MACHINES)?;
+    let root = Root::of(suite)?;
+    if !bare {
+        bail!("the packages are not part of the machines yet: use --bare");
+    }
+    Ok(Boot {
+        name: suite.name().to_owned(),
+        kernel: root.kernel(),
+        initramfs: root.initramfs(suite)?,
+        disk: root.image(),
+    })
+}
+
+/// Runs the command with our own input and output; its status is ours.
+pub fn run(request: &Request<'_>) -> Result<ExitCode> {
+    let boot = boot_files(request.suite, request.bare)?;
+    let mut machine = Machine::boot(&boot, request.shape)?;
+    let input = if terminal::is_present() { Input::Terminal } else { Input::Ours };
+    let job = Job {
+        arguments: as_arguments(request.command),
+        share: request.share,
+        input,
+        timeout: request.timeout,
+    };
+    let outcome =
+        session::run(&mut machine, &job, &mut std::io::stdout(), &mut std::io::stderr())?;
+    match outcome {
+        Outcome::Exited(status) => Ok(ExitCode::from(status)),
+        Outcome::TimedOut => {
+            progress::note("the command did not end in time; the kernel said:");
+            eprintln!("{}", machine.log_tail());
+            Ok(ExitCode::from(TIMED_OUT))
+        }
+    }
+}
+
+/// One argument with a space in it is a line for the shell, as with ssh.
+fn as_arguments(command: &[String]) -> Vec<String> {
+    match command {
+        [line] if line.contains(char::is_whitespace) => {
+            vec!["sh".into(), "-c".into(), line.clone()]
+        }
+        _ => command.to_vec(),
+    }
+}
