@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the engine asks of the world around it: the Rust twin of the packet half of
+//! `kmod/engine.h`.
+//!
+//! [`Packet`] and [`RunResult`] have the layout of `struct ps_packet` and `struct ps_result`. The
+//! `ps_host_*` functions are the shim's in a kernel build; with the feature `user` they are the
+//! doubles of [`user`], over packets that live in ordinary memory. Everything above this module
+//! uses the safe methods here and never sees which of the two it talks to.
+//!
+//! [`at_hand`] keeps the one packet that a run is about and the windows to its headers.
+
+pub mod at_hand;
+#[cfg(feature = "user")]
+pub mod frame;
+#[cfg(feature = "user")]
+pub mod user;
+
+use core::ffi::c_void;
+
+/// The functions of the shim, as `kmod/engine.h` declares them.
+#[cfg(not(feature = "user"))]
+mod sys {
+    use super::{Packet, c_void};
+
+    unsafe extern "C" {
+        pub(super) safe fn ps_host_now_ms() -> u64;
+        pub(super) safe fn ps_host_unix_time() -> i64;
+        pub(super) fn ps_host_read(p: *const Packet, offset: u32, to: *mut u8, len: u32) -> i32;
+        pub(super) fn ps_host_make_writable(p: *mut Packet, len: u32) -> i32;
+        pub(super) fn ps_host_resize(p: *mut Packet, offset: u32, old: u32, new: u32) -> i32;
+        pub(super) fn ps_host_set_mark(p: *mut Packet, mark: u32);
+        pub(super) fn ps_host_set_priority(p: *mut Packet, priority: u32);
+        pub(super) fn ps_host_ifname(p: *const Packet, which: u32, buf: *mut u8) -> usize;
+        pub(super) fn ps_host_csum_partial(p: *const Packet) -> bool;
+        pub(super) fn ps_host_print(
+            cookie: *mut c_void,
+            p: *const Packet,
+            text: *const u8,
+            len: usize,
+        );
+    }
+}
+#[cfg(feature = "user")]
+use user as sys;
+
+/// `NFPROTO_IPV4`.
+pub const FAMILY_IPV4: u8 = 2;
+/// `NFPROTO_ARP`.
+pub const FAMILY_ARP: u8 = 3;
+/// `NFPROTO_NETDEV`.
+pub const FAMILY_NETDEV: u8 = 5;
+/// `NFPROTO_BRIDGE`.
+pub const FAMILY_BRIDGE: u8 = 7;
+/// `NFPROTO_IPV6`.
+pub const FAMILY_IPV6: u8 = 10;
+
+/// `PS_PACKET_MATCH`: the caller is a match, any true value matches.
+pub const PACKET_MATCH: u8 = 1;
+
+/// The longest interface name, with its NUL.
+pub const IFNAME_LEN: usize = 16;
+
+/// `struct ps_packet`.
+///
+/// # Invariants
+///
+/// While a shared reference to it exists, `data` points to `linear` readable bytes and `mac` (when
+/// not null) to `mac_len` readable ones; they move or change only by a method that takes `&mut`.
+/// Values come from the shim or from [`user::UserPacket`]; nothing else can make one.
+#[repr(C)]
+pub struct Packet {
+    skb: *mut c_void,
+    data: *mut u8,
+    linear: u32,
+    len: u32,
+    mac: *mut u8,
+    mac_len: u16,
+    family: u8,
+    hook: u8,
+    mark: u32,
+    priority: u32,
+    iif: u32,
+    oif: u32,
+    ethertype: u16,
+    pkttype: u8,
+    flags: u8,
+    vlan: u32,
+    state: *const c_void,
+}
+
+const _: () = {
+    use core::mem::offset_of;
+    assert!(size_of::<Packet>() == 72 && align_of::<Packet>() == 8);
+    assert!(offset_of!(Packet, skb) == 0 && offset_of!(Packet, data) == 8);
+    assert!(offset_of!(Packet, linear) == 16 && offset_of!(Packet, len) == 20);
+    assert!(offset_of!(Packet, mac) == 24 && offset_of!(Packet, mac_len) == 32);
+    assert!(offset_of!(Packet, family) == 34 && offset_of!(Packet, hook) == 35);
+    assert!(offset_of!(Packet, mark) == 36 && offset_of!(Packet, priority) == 40);
+    assert!(offset_of!(Packet, iif) == 44 && offset_of!(Packet, oif) == 48);
+    assert!(offset_of!(Packet, ethertype) == 52 && offset_of!(Packet, pkttype) == 54);
+    assert!(offset_of!(Packet, flags) == 55 && offset_of!(Packet, vlan) == 56);
+    assert!(offset_of!(Packet, state) == 64);
+};
+
+/// `enum ps_status`: how a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Status {
+    /// A verdict was returned.
+    Ok = 0,
+    /// A Lua error.
+    Error = 1,
+    /// Out of fuel.
+    Fuel = 2,
+    /// Out of memory.
+    Memory = 3,
+    /// A contained panic, now or earlier.
+    Poisoned = 4,
+}
+
+/// `struct ps_result`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct RunResult {
+    /// How the run ended.
+    pub status: Status,
+    /// `enum ps_verdict`; meaningful when the status is [`Status::Ok`].
+    pub verdict: u32,
+    /// What the verdict carries: a queue number, the kind of a reject.
+    pub operand: u32,
+    /// 0, or 1 + the index of the reason that came beside the verdict.
+    pub reason: u32,
+    /// Fuel used.
+    pub fuel: u64,
+}
+
+const _: () = assert!(
+    size_of::<RunResult>() == 24
+        && core::mem::offset_of!(RunResult, verdict) == 4
+        && core::mem::offset_of!(RunResult, operand) == 8
+        && core::mem::offset_of!(RunResult, reason) == 12
+        && core::mem::offset_of!(RunResult, fuel) == 16
+);
+
+/// Milliseconds of the host's tick clock.
+pub fn now_ms() -> u64 {
+    sys::ps_host_now_ms()
+}
+
+/// Seconds since the epoch.
+pub fn unix_time() -> i64 {
+    sys::ps_host_unix_time()
+}
+
+/// Prints a line. `cookie` is the one of the environment's configuration, `packet` is `None` at load.
+///
+/// # Safety
+///
+/// `cookie` is what the maker of the environment promised its host: opaque to the shim's
+/// `ps_host_print`, and null or a `*mut user::Print` to the double of user space.
+pub unsafe fn print(cookie: *mut c_void, packet: Option<&Packet>, text: &[u8]) {
+    let p = packet.map_or(core::ptr::null(), core::ptr::from_ref);
+    // SAFETY: the text is readable for its length, the packet is null or alive, and the caller
+    // vouches for the cookie.
+    unsafe { sys::ps_host_print(cookie, p, text.as_ptr(), text.len()) }
+}
+
+/// A write that the host could not do: no memory, or the range lies outside the packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused;
+
+impl Packet {
+    /// The bytes at hand, from the network header on: all of the packet or only its start.
+    #[inline]
+    pub fn linear(&self) -> &[u8] {
+        if self.data.is_null() {
+            return &[];
+        }
+        // SAFETY: the type's invariant; the slice borrows self, so nothing moves meanwhile.
+        unsafe { core::slice::from_raw_parts(self.data, self.linear as usize) }
+    }
+
+    /// The Ethernet header: 14 bytes, or none.
+    pub fn mac(&self) -> &[u8] {
+        if self.mac.is_null() {
+            return &[];
+        }
+        // SAFETY: the type's invariant.
+        unsafe { core::slice::from_raw_parts(self.mac, usize::from(self.mac_len)) }
+    }
+
+    /// Bytes from the network header to the end of the packet.
+    #[inline]
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+    /// A packet without a byte.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+    /// The Netfilter family of the hook.
+    #[inline]
+    pub fn family(&self) -> u8 {
+        self.family
+    }
+    /// The hook's number.
+    pub fn hook(&self) -> u8 {
+        self.hook
+    }
+    /// The packet mark.
+    pub fn mark(&self) -> u32 {
+        self.mark
+    }
+    /// The packet priority.
+    pub fn priority(&self) -> u32 {
+        self.priority
+    }
+    /// Index of the interface it came in by, or 0.
+    pub fn iif(&self) -> u32 {
+        self.iif
+    }
+    /// Index of the interface it leaves by, or 0.
+    pub fn oif(&self) -> u32 {
+        self.oif
+    }
+    /// The EtherType in host order.
+    #[inline]
+    pub fn ethertype(&self) -> u16 {
+        self.ethertype
+    }
+    /// `PACKET_HOST` and the like.
+    pub fn pkttype(&self) -> u8 {
+        self.pkttype
+    }
+    /// `PS_PACKET_*`.
+    pub fn flags(&self) -> u8 {
+        self.flags
+    }
+    /// The tag that the interface took off: `0x10000 | tci`, or 0.
+    pub fn vlan(&self) -> u32 {
+        self.vlan
+    }
+
+    /// Copies bytes from anywhere in the packet; false when they do not all exist.
+    #[must_use]
+    pub fn read(&self, offset: u32, to: &mut [u8]) -> bool {
+        let start = offset as usize;
+        if let Some(end) = start.checked_add(to.len()) {
+            if let Some(from) = self.linear().get(start..end) {
+                to.copy_from_slice(from);
+                return true;
+            }
+            if end <= self.len as usize {
+                // SAFETY: `to` is writable for its length, which is at most the packet's and so
+                // fits the parameter.
+                return unsafe {
+                    sys::ps_host_read(self, offset, to.as_mut_ptr(), to.len() as u32) == 0
+                };
+            }
+        }
+        false
+    }
+
+    /// Makes the first `len` bytes linear and private; they are then what [`Packet::writable`] is
+    /// at least. What [`Packet::linear`] gave before is gone.
+    pub fn make_writable(&mut self, len: u32) -> Result<(), Refused> {
+        if len > self.len {
+            return Err(Refused);
+        }
+        // SAFETY: self is a live packet of this host.
+        let status = unsafe { sys::ps_host_make_writable(self, len) };
+        if status == 0 && self.linear >= len {
+            Ok(())
+        } else {
+            Err(Refused)
+        }
+    }
+
+    /// The first `len` bytes for writing, made linear and private first.
+    pub fn writable(&mut self, len: u32) -> Result<&mut [u8], Refused> {
+        self.make_writable(len)?;
+        if self.data.is_null() {
+            return Err(Refused);
+        }
+        // SAFETY: make_writable succeeded, so `len` bytes at data are linear and nobody else's;
+        // the slice borrows self mutably.
+        Ok(unsafe { core::slice::from_raw_parts_mut(self.data, len as usize) })
+    }
+
+    /// Replaces `old` bytes at `offset` by `new` bytes of room, contents undefined.
+    pub fn resize(&mut self, offset: u32, old: u32, new: u32) -> Result<(), Refused> {
+        match offset.checked_add(old) {
+            Some(end) if end <= self.len => {}
+            _ => return Err(Refused),
+        }
+        // SAFETY: self is a live packet of this host and the range lies inside it.
+        if unsafe { sys::ps_host_resize(self, offset, old, new) } == 0 {
+            Ok(())
+        } else {
+            Err(Refused)
+        }
+    }
+
+    /// Sets the mark.
+    pub fn set_mark(&mut self, mark: u32) {
+        // SAFETY: self is a live packet of this host.
+        unsafe { sys::ps_host_set_mark(self, mark) }
+        self.mark = mark;
+    }
+
+    /// Sets the priority.
+    pub fn set_priority(&mut self, priority: u32) {
+        // SAFETY: self is a live packet of this host.
+        unsafe { sys::ps_host_set_priority(self, priority) }
+        self.priority = priority;
+    }
+
+    /// The name of the interface it came in by (`out` false) or leaves by; empty for none.
+    pub fn ifname<'b>(&self, out: bool, buf: &'b mut [u8; IFNAME_LEN]) -> &'b [u8] {
+        // SAFETY: buf holds the 16 bytes that the host may write.
+        let len = unsafe { sys::ps_host_ifname(self, u32::from(out), buf.as_mut_ptr()) };
+        buf.get(..len).unwrap_or(&[])
+    }
+
+    /// Whether the L4 checksum field holds only the pseudo header's sum, to be completed later.
+    pub fn checksum_is_partial(&self) -> bool {
+        // SAFETY: self is a live packet of this host.
+        unsafe { sys::ps_host_csum_partial(self) }
+    }
+}

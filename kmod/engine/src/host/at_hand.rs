@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The packet at hand, and windows to its headers for reads of a dozen instructions.
+//!
+//! Where the headers lie is found once per packet, when the first field is asked for. Each header
+//! that lies in the linear part gets a window: a pointer to its start and a bit in `present`. A read
+//! through a [`Place`] then is: is the bit set, load the word. Whatever may move or change bytes
+//! closes all windows first, so a window never outlives what it shows.
+
+use super::{Packet, Refused};
+
+/// A header that windows are made to. The bit and the slot of each follow from its position.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Header {
+    /// IPv4, fixed part.
+    V4,
+    /// IPv6, fixed part.
+    V6,
+    /// ARP, fixed part.
+    Arp,
+    /// TCP, fixed part.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP, first eight bytes.
+    Icmp,
+    /// ICMPv6, first eight bytes.
+    Icmp6,
+    /// The two ports that TCP, UDP, UDP-Lite, SCTP and DCCP start with.
+    Ports,
+}
+
+impl Header {
+    /// Its bit in `present`.
+    const fn bit(self) -> u16 {
+        1 << self as u8
+    }
+    /// Bytes that must be linear for a window.
+    pub const fn fixed_len(self) -> u32 {
+        match self {
+            Self::V4 | Self::Tcp => 20,
+            Self::V6 => 40,
+            Self::Arp | Self::Udp | Self::Icmp | Self::Icmp6 => 8,
+            Self::Ports => 4,
+        }
+    }
+    /// Network-layer headers share one window, transport headers the other.
+    const fn slot(self) -> u8 {
+        match self {
+            Self::V4 | Self::V6 | Self::Arp => 0,
+            Self::Tcp | Self::Udp | Self::Icmp | Self::Icmp6 | Self::Ports => 1,
+        }
+    }
+}
+
+/// The bits of the network-layer headers.
+const NETWORK: u16 = Header::V4.bit() | Header::V6.bit() | Header::Arp.bit();
+
+/// One 32-bit word of a header, known at compile time to lie in its fixed part.
+///
+/// # Invariants
+///
+/// `word` lies in the fixed part of the header that `need` and `slot` come from; an empty `need`
+/// names no header.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    need: u16,
+    slot: u8,
+    word: u8,
+}
+
+impl Place {
+    /// Word number `word` of `header`. A word outside its fixed part does not compile.
+    pub const fn new(header: Header, word: u8) -> Self {
+        assert!(
+            (word as u32) < header.fixed_len() / 4,
+            "not in the fixed part of the header"
+        );
+        Self {
+            need: header.bit(),
+            slot: header.slot(),
+            word,
+        }
+    }
+    /// No place: never found.
+    pub const NONE: Self = Self {
+        need: 0,
+        slot: 0,
+        word: 0,
+    };
+}
+
+/// The packet at hand.
+///
+/// # Invariants
+///
+/// `packet` is null, or alive and used by nobody else. A bit in `present` means that `windows` at
+/// the slot of that header points to at least its fixed part, in memory that stays as it is until
+/// the bit is cleared.
+#[derive(Debug)]
+#[repr(C)]
+pub struct AtHand {
+    serial: u32,
+    present: u16,
+    windows: [*const u8; 2],
+    packet: *mut Packet,
+}
+
+impl AtHand {
+    /// No packet.
+    pub const fn new() -> Self {
+        Self {
+            serial: 0,
+            present: 0,
+            windows: [core::ptr::null(); 2],
+            packet: core::ptr::null_mut(),
+        }
+    }
+
+    /// A run begins: views of earlier packets become stale.
+    ///
+    /// # Safety
+    ///
+    /// `packet` is null, or keeps [`Packet`]'s invariants and is used by nobody else until
+    /// [`AtHand::finish`].
+    pub unsafe fn begin(&mut self, packet: *mut Packet) {
+        self.serial = self.serial.wrapping_add(1);
+        self.present = 0;
+        self.packet = packet;
+    }
+
+    /// The run ends: the packet is forgotten.
+    pub fn finish(&mut self) {
+        self.present = 0;
+        self.packet = core::ptr::null_mut();
+    }
+
+    /// The number of this packet: values that show it carry it along.
+    #[inline(always)]
+    pub fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// The word at `place`, in host order, if its header is open.
+    #[inline(always)]
+    pub fn word(&self, place: Place) -> Option<u32> {
+        if self.present & place.need == 0 {
+            return None;
+        }
+        let window = *self.windows.get(usize::from(place.slot & 1))?;
+        let offset = usize::from(place.word).wrapping_mul(4);
+        // SAFETY: the bit is set, so the window shows the fixed part of that header, in which
+        // the word lies.
+        let raw = unsafe { window.add(offset).cast::<u32>().read_unaligned() };
+        Some(u32::from_be(raw))
+    }
+
+    /// Whether a header is open.
+    #[inline(always)]
+    pub fn has(&self, header: Header) -> bool {
+        self.present & header.bit() != 0
+    }
+
+    /// Opens a window to a header at `offset`, if its fixed part is linear.
+    pub fn open(&mut self, header: Header, offset: u32) {
+        let Some(packet) = self.packet() else { return };
+        let start = offset as usize;
+        let Some(end) = start.checked_add(header.fixed_len() as usize) else {
+            return;
+        };
+        let Some(bytes) = packet.linear().get(start..end) else {
+            return;
+        };
+        let at = bytes.as_ptr();
+        let Some(window) = self.windows.get_mut(usize::from(header.slot())) else {
+            return;
+        };
+        if *window != at {
+            self.present &= if header.slot() == 0 {
+                !NETWORK
+            } else {
+                NETWORK
+            };
+            *window = at;
+        }
+        self.present |= header.bit();
+    }
+
+    /// Closes every window.
+    pub fn close(&mut self) {
+        self.present = 0;
+    }
+
+    /// The packet, for reading.
+    #[inline]
+    pub fn packet(&self) -> Option<&Packet> {
+        // SAFETY: null, or alive and nobody else's by the type's invariant.
+        unsafe { self.packet.as_ref() }
+    }
+
+    /// The packet, for changes: closes every window.
+    pub fn packet_mut(&mut self) -> Option<&mut Packet> {
+        self.present = 0;
+        // SAFETY: as above, and no window is left that could see the change.
+        unsafe { self.packet.as_mut() }
+    }
+
+    /// Makes the first `len` bytes writable and gives them; closes every window.
+    pub fn writable(&mut self, len: u32) -> Result<&mut [u8], Refused> {
+        self.packet_mut().ok_or(Refused)?.writable(len)
+    }
+}
+
+impl Default for AtHand {
+    fn default() -> Self {
+        Self::new()
+    }
+}

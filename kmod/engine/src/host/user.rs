@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The host in user space: packets in ordinary memory, the clock of the process.
+//!
+//! A [`UserPacket`] keeps its bytes in two buffers, as a socket buffer does: a linear part, which
+//! the engine reads directly, and the rest, which it must ask for. Making more of it linear moves
+//! the linear part, so an engine that kept a pointer too long is found out by the tests.
+
+// None of this is linked into the kernel: a panic here is a failed test or a message to a user.
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+extern crate std;
+
+use core::cell::Cell;
+use core::ffi::c_void;
+use std::boxed::Box;
+use std::string::String;
+use std::vec::Vec;
+
+use super::{
+    FAMILY_ARP, FAMILY_BRIDGE, FAMILY_IPV4, FAMILY_IPV6, FAMILY_NETDEV, IFNAME_LEN, Packet,
+};
+
+/// What `print` and `p:log` write to: the `cookie` of an environment is a `*mut Print`.
+pub type Print = Box<dyn FnMut(&[u8])>;
+
+std::thread_local! {
+    static CLOCK: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// Stops this thread's clock at `ms`, for tests of time-outs; `None` lets it run again.
+pub fn set_clock(ms: Option<u64>) {
+    CLOCK.with(|clock| clock.set(ms));
+}
+
+/// A packet with everything the shim would know about it.
+pub struct UserPacket {
+    state: Box<State>,
+}
+
+/// Behind `skb`: at an address of its own, so that a `UserPacket` may be moved.
+struct State {
+    raw: Packet,
+    linear: Vec<u8>,
+    rest: Vec<u8>,
+    mac: Vec<u8>,
+    names: [String; 2],
+    partial: bool,
+    refuse: u32,
+}
+
+impl UserPacket {
+    /// A packet from its network header on. The family follows from its version; a packet that
+    /// has none is ARP.
+    pub fn new(bytes: &[u8]) -> Self {
+        let (family, ethertype) = match bytes.first().map(|b| b >> 4) {
+            Some(4) => (FAMILY_IPV4, 0x0800),
+            Some(6) => (FAMILY_IPV6, 0x86dd),
+            _ => (FAMILY_ARP, 0x0806),
+        };
+        let null = core::ptr::null_mut();
+        let raw = Packet {
+            skb: null,
+            data: null.cast(),
+            linear: 0,
+            len: 0,
+            mac: null.cast(),
+            mac_len: 0,
+            family,
+            hook: 0,
+            mark: 0,
+            priority: 0,
+            iif: 0,
+            oif: 0,
+            ethertype,
+            pkttype: 0,
+            flags: 0,
+            vlan: 0,
+            state: core::ptr::null(),
+        };
+        let state = State {
+            raw,
+            linear: bytes.to_vec(),
+            rest: Vec::new(),
+            mac: Vec::new(),
+            names: [String::new(), String::new()],
+            partial: false,
+            refuse: u32::MAX,
+        };
+        let mut packet = Self {
+            state: Box::new(state),
+        };
+        packet.refresh();
+        packet
+    }
+
+    /// A packet from its Ethernet header on, as a capture file has it. An 802.1Q tag is taken off,
+    /// as interfaces do. `None` when the frame ends before its network header.
+    pub fn from_frame(frame: &[u8]) -> Option<Self> {
+        let mac = frame.get(..14)?;
+        let mut ethertype = u16::from_be_bytes([mac[12], mac[13]]);
+        let mut at = 14;
+        let mut vlan = 0;
+        if ethertype == 0x8100 {
+            let tag = frame.get(14..18)?;
+            vlan = 0x10000 | u32::from(u16::from_be_bytes([tag[0], tag[1]]));
+            ethertype = u16::from_be_bytes([tag[2], tag[3]]);
+            at = 18;
+        }
+        let mut packet = Self::new(frame.get(at..)?);
+        packet.state.mac = mac.to_vec();
+        packet.state.mac[12..].copy_from_slice(&ethertype.to_be_bytes());
+        packet.state.raw.family = match ethertype {
+            0x0800 => FAMILY_IPV4,
+            0x86dd => FAMILY_IPV6,
+            0x0806 => FAMILY_ARP,
+            _ => FAMILY_NETDEV,
+        };
+        packet.state.raw.ethertype = ethertype;
+        packet.state.raw.vlan = vlan;
+        packet.refresh();
+        Some(packet)
+    }
+
+    /// Keeps only the first `linear` bytes where the engine can read them directly.
+    #[must_use]
+    pub fn with_linear(mut self, linear: usize) -> Self {
+        let mut bytes = self.bytes();
+        self.state.rest = bytes.split_off(linear.min(bytes.len()));
+        self.state.linear = bytes;
+        self.refresh();
+        self
+    }
+    /// Gives it an Ethernet header.
+    #[must_use]
+    pub fn with_mac(mut self, src: [u8; 6], dst: [u8; 6]) -> Self {
+        self.state.mac = [
+            &dst[..],
+            &src[..],
+            &self.state.raw.ethertype.to_be_bytes()[..],
+        ]
+        .concat();
+        self.refresh();
+        self
+    }
+    /// Sets the hook (`NF_INET_*`).
+    #[must_use]
+    pub fn with_hook(mut self, hook: u8) -> Self {
+        self.state.raw.hook = hook;
+        self
+    }
+    /// Sees it in the bridge family.
+    #[must_use]
+    pub fn in_bridge(mut self) -> Self {
+        self.state.raw.family = FAMILY_BRIDGE;
+        self
+    }
+    /// Sets the mark.
+    #[must_use]
+    pub fn with_mark(mut self, mark: u32) -> Self {
+        self.state.raw.mark = mark;
+        self
+    }
+    /// Sets the tag that the interface took off.
+    #[must_use]
+    pub fn with_vlan(mut self, tci: u16) -> Self {
+        self.state.raw.vlan = 0x10000 | u32::from(tci);
+        self
+    }
+    /// Sets the interface that it came in by.
+    #[must_use]
+    pub fn with_input(mut self, index: u32, name: &str) -> Self {
+        self.state.raw.iif = index;
+        self.state.names[0] = name.into();
+        self
+    }
+    /// Sets the interface that it leaves by.
+    #[must_use]
+    pub fn with_output(mut self, index: u32, name: &str) -> Self {
+        self.state.raw.oif = index;
+        self.state.names[1] = name.into();
+        self
+    }
+    /// Sets `PS_PACKET_*`.
+    #[must_use]
+    pub fn with_flags(mut self, flags: u8) -> Self {
+        self.state.raw.flags = flags;
+        self
+    }
+    /// Declares that the L4 checksum is left to the interface (`CHECKSUM_PARTIAL`); put the pseudo
+    /// header's sum there with [`super::frame::make_partial`].
+    #[must_use]
+    pub fn with_partial_checksum(mut self) -> Self {
+        self.state.partial = true;
+        self
+    }
+    /// Refuses writes and resizes after the first `n`, as a host without memory would.
+    #[must_use]
+    pub fn with_writes(mut self, n: u32) -> Self {
+        self.state.refuse = n;
+        self
+    }
+
+    /// The bytes from the network header on.
+    pub fn bytes(&self) -> Vec<u8> {
+        [&self.state.linear[..], &self.state.rest[..]].concat()
+    }
+    /// The Ethernet header, if it has one.
+    pub fn mac(&self) -> &[u8] {
+        &self.state.mac
+    }
+    /// The packet mark.
+    pub fn mark(&self) -> u32 {
+        self.state.raw.mark
+    }
+    /// The packet priority.
+    pub fn priority(&self) -> u32 {
+        self.state.raw.priority
+    }
+    /// The packet as the engine takes it; alive while `self` is and is not moved from.
+    pub fn raw(&mut self) -> *mut Packet {
+        self.refresh();
+        &raw mut self.state.raw
+    }
+
+    /// Makes the pointers in `raw` agree with the buffers.
+    fn refresh(&mut self) {
+        let state: *mut State = &raw mut *self.state;
+        // SAFETY: the state is alive and nobody else's: self is borrowed mutably.
+        unsafe { State::refresh(state) }
+    }
+}
+
+impl State {
+    /// # Safety
+    ///
+    /// `this` is alive and nobody else uses it meanwhile.
+    unsafe fn refresh(this: *mut Self) {
+        // SAFETY: the caller's promise; one borrow at a time.
+        let state = unsafe { &mut *this };
+        state.raw.skb = this.cast();
+        state.raw.data = state.linear.as_mut_ptr();
+        state.raw.linear = state.linear.len() as u32;
+        state.raw.len = (state.linear.len() + state.rest.len()) as u32;
+        if state.mac.len() == 14 {
+            state.raw.mac = state.mac.as_mut_ptr();
+            state.raw.mac_len = 14;
+        }
+    }
+
+    /// Counts a write; false when the host is to refuse it.
+    fn may_write(&mut self) -> bool {
+        self.refuse = match self.refuse {
+            0 => return false,
+            u32::MAX => u32::MAX,
+            n => n - 1,
+        };
+        true
+    }
+}
+
+pub(super) fn ps_host_now_ms() -> u64 {
+    CLOCK.with(Cell::get).unwrap_or_else(|| {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        START
+            .get_or_init(std::time::Instant::now)
+            .elapsed()
+            .as_millis() as u64
+    })
+}
+
+pub(super) fn ps_host_unix_time() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs() as i64)
+}
+
+/// # Safety
+///
+/// `p` is the raw packet of a live [`UserPacket`], and `to` is writable for `len` bytes.
+pub(super) unsafe fn ps_host_read(p: *const Packet, offset: u32, to: *mut u8, len: u32) -> i32 {
+    // SAFETY: the caller's promise; the buffers are only read.
+    let (linear, rest, to) = unsafe {
+        let state = (*p).skb.cast::<State>();
+        (
+            &(*state).linear,
+            &(*state).rest,
+            core::slice::from_raw_parts_mut(to, len as usize),
+        )
+    };
+    for (i, byte) in to.iter_mut().enumerate() {
+        let at = offset as usize + i;
+        match linear
+            .get(at)
+            .or_else(|| rest.get(at.wrapping_sub(linear.len())))
+        {
+            Some(b) => *byte = *b,
+            None => return -1,
+        }
+    }
+    0
+}
+
+/// # Safety
+///
+/// `p` is the raw packet of a live [`UserPacket`] that nobody else uses meanwhile.
+pub(super) unsafe fn ps_host_make_writable(p: *mut Packet, len: u32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let state = (*p).skb.cast::<State>();
+        if !(*state).may_write() {
+            return -1;
+        }
+        let linear = &mut (*state).linear;
+        let rest = &mut (*state).rest;
+        let missing = (len as usize).saturating_sub(linear.len());
+        if missing > rest.len() {
+            return -1;
+        }
+        // Always at a new address, as a socket buffer may be.
+        let mut moved = linear.clone();
+        moved.extend(rest.drain(..missing));
+        linear.fill(0xdb);
+        *linear = moved;
+        State::refresh(state);
+    }
+    0
+}
+
+/// # Safety
+///
+/// `p` is the raw packet of a live [`UserPacket`] that nobody else uses meanwhile.
+pub(super) unsafe fn ps_host_resize(p: *mut Packet, offset: u32, old: u32, new: u32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let state = (*p).skb.cast::<State>();
+        if !(*state).may_write() {
+            return -1;
+        }
+        let (linear, rest) = (&(*state).linear, &(*state).rest);
+        let mut all = [&linear[..], &rest[..]].concat();
+        let (start, end) = (offset as usize, offset as usize + old as usize);
+        if end > all.len() {
+            return -1;
+        }
+        all.splice(start..end, core::iter::repeat_n(0xdb, new as usize));
+        (*state).linear.fill(0xdb);
+        (*state).rest = all.split_off(all.len().min(start + new as usize));
+        (*state).linear = all;
+        State::refresh(state);
+    }
+    0
+}
+
+/// # Safety
+///
+/// `p` is a packet that nobody else uses meanwhile.
+pub(super) unsafe fn ps_host_set_mark(p: *mut Packet, mark: u32) {
+    // SAFETY: the caller's promise.
+    unsafe { (*p).mark = mark }
+}
+
+/// # Safety
+///
+/// `p` is a packet that nobody else uses meanwhile.
+pub(super) unsafe fn ps_host_set_priority(p: *mut Packet, priority: u32) {
+    // SAFETY: the caller's promise.
+    unsafe { (*p).priority = priority }
+}
+
+/// # Safety
+///
+/// `p` is the raw packet of a live [`UserPacket`], and `buf` holds 16 bytes.
+pub(super) unsafe fn ps_host_ifname(p: *const Packet, which: u32, buf: *mut u8) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let state = (*p).skb.cast::<State>();
+        let name = &(&(*state).names)[usize::from(which != 0)];
+        let len = name.len().min(IFNAME_LEN - 1);
+        core::ptr::copy_nonoverlapping(name.as_ptr(), buf, len);
+        len
+    }
+}
+
+/// # Safety
+///
+/// `p` is the raw packet of a live [`UserPacket`].
+pub(super) unsafe fn ps_host_csum_partial(p: *const Packet) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { (*(*p).skb.cast::<State>()).partial }
+}
+
+/// # Safety
+///
+/// `cookie` is null or a live `*mut Print` that nobody else uses meanwhile; `text` is readable for
+/// `len` bytes.
+pub(super) unsafe fn ps_host_print(
+    cookie: *mut c_void,
+    _packet: *const Packet,
+    text: *const u8,
+    len: usize,
+) {
+    if cookie.is_null() {
+        return;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { (*cookie.cast::<Print>())(core::slice::from_raw_parts(text, len)) }
+}
