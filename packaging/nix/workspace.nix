@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the packages that cargo builds from the workspace have in common.
+{
+  version = import ./version.nix;
+  src = import ./source.nix [
+    "Cargo.toml"
+    "Cargo.lock"
+    "kmod/abi"
+    "kmod/engine"
+    "kmod/engine.h"
+    "xtables-plugin"
+    "pstui"
+    "tests/harness"
+  ];
+  cargoLock.lockFile = ../../Cargo.lock;
+  # The tests want a kernel and namespaces: `cargo xtask test` runs them.
+  doCheck = false;
+}
