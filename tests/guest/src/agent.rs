@@ -18,8 +18,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-const PATH: &str =
-    "/run/harness:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PATH: &str = "/run/harness:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const SHARE: &str = "/share";
 /// A command killed by signal N ends with this plus N, as in a shell.
 const SIGNAL_BASE: i32 = 128;
@@ -49,7 +48,9 @@ fn requests(port: &File) -> Result<()> {
         };
         match frame.kind {
             Kind::Share if frame.payload.is_empty() => {
-                let mut tar = unpacker.take().context("the end of a share that never began")?;
+                let mut tar = unpacker
+                    .take()
+                    .context("the end of a share that never began")?;
                 drop(tar.stdin.take());
                 if !tar.wait()?.success() {
                     bail!("unpacking {SHARE} failed");
@@ -105,9 +106,21 @@ impl<'a> Session<'a> {
             bail!("no command");
         };
         let mut command = Command::new(program);
-        command.args(arguments).env_clear().env("PATH", PATH).env("HOME", "/root");
-        command.current_dir(if std::path::Path::new("/root").is_dir() { "/root" } else { "/" });
-        for (key, value) in run.environment.iter().filter_map(|pair| pair.split_once('=')) {
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", PATH)
+            .env("HOME", "/root");
+        command.current_dir(if std::path::Path::new("/root").is_dir() {
+            "/root"
+        } else {
+            "/"
+        });
+        for (key, value) in run
+            .environment
+            .iter()
+            .filter_map(|pair| pair.split_once('='))
+        {
             command.env(key, value);
         }
         let mut session = Session {
@@ -146,12 +159,24 @@ impl<'a> Session<'a> {
     }
 
     fn spawn_on_pipes(&mut self, command: &mut Command) -> Result<Child> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.process_group(0);
         let mut child = command.spawn()?;
-        self.input = child.stdin.take().map(|pipe| File::from(OwnedFd::from(pipe)));
-        let stdout = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
-        let stderr = child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe)));
+        self.input = child
+            .stdin
+            .take()
+            .map(|pipe| File::from(OwnedFd::from(pipe)));
+        let stdout = child
+            .stdout
+            .take()
+            .map(|pipe| File::from(OwnedFd::from(pipe)));
+        let stderr = child
+            .stderr
+            .take()
+            .map(|pipe| File::from(OwnedFd::from(pipe)));
         self.outputs.extend(stdout.map(|file| (Kind::Stdout, file)));
         self.outputs.extend(stderr.map(|file| (Kind::Stderr, file)));
         for file in self.outputs.iter().map(|(_, file)| file).chain(&self.input) {
@@ -164,7 +189,10 @@ impl<'a> Session<'a> {
         let pair = openpty(None, None).context("opening a terminal")?;
         set_window(pair.master.as_fd(), size)?;
         let slave = File::from(pair.slave);
-        command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave.try_clone()?);
+        command
+            .stdin(slave.try_clone()?)
+            .stdout(slave.try_clone()?)
+            .stderr(slave.try_clone()?);
         // SAFETY: between fork and exec, setsid and one ioctl are async-signal-safe.
         unsafe {
             command.pre_exec(|| {
@@ -175,7 +203,8 @@ impl<'a> Session<'a> {
         let child = command.spawn()?;
         set_nonblocking(pair.master.as_fd())?;
         self.input = Some(File::from(pair.master.try_clone()?));
-        self.outputs.push((Kind::Stdout, File::from(pair.master.try_clone()?)));
+        self.outputs
+            .push((Kind::Stdout, File::from(pair.master.try_clone()?)));
         self.terminal = Some(pair.master);
         Ok(child)
     }
@@ -213,7 +242,10 @@ impl<'a> Session<'a> {
             Err(error) => return Err(error.into()),
         }
         let readable = |index: usize| {
-            polled.get(index).and_then(PollFd::revents).is_some_and(|events| !events.is_empty())
+            polled
+                .get(index)
+                .and_then(PollFd::revents)
+                .is_some_and(|events| !events.is_empty())
         };
         if readable(1) {
             let mut buffer = [0; 16 * 1024];
@@ -234,8 +266,7 @@ impl<'a> Session<'a> {
             Kind::Stdin => self.waiting.extend(frame.payload),
             Kind::StdinEnd => self.input_ended = true,
             Kind::Resize => {
-                if let (Some(terminal), Some(size)) =
-                    (&self.terminal, Size::decode(&frame.payload))
+                if let (Some(terminal), Some(size)) = (&self.terminal, Size::decode(&frame.payload))
                 {
                     set_window(terminal.as_fd(), size)?;
                 }
@@ -326,7 +357,12 @@ mod terminal {
 }
 
 fn set_window(fd: BorrowedFd<'_>, size: Size) -> Result<()> {
-    let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = Winsize {
+        ws_row: size.rows,
+        ws_col: size.columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: the request reads one winsize, which outlives the call.
     unsafe { terminal::set_size(fd.as_raw_fd(), &raw const size) }?;
     Ok(())

@@ -101,8 +101,14 @@ fn load_modules() -> Result<()> {
 fn enter_root() -> Result<()> {
     wait_for(|| Path::new(ROOT_DEVICE).exists()).context("the root disk did not appear")?;
     fs::create_dir_all(ROOT)?;
-    mount(Some(ROOT_DEVICE), ROOT, Some("ext4"), MsFlags::MS_NOATIME, None::<&str>)
-        .context("mounting the root disk")?;
+    mount(
+        Some(ROOT_DEVICE),
+        ROOT,
+        Some("ext4"),
+        MsFlags::MS_NOATIME,
+        None::<&str>,
+    )
+    .context("mounting the root disk")?;
     std::env::set_current_dir(ROOT)?;
     mount(Some("."), "/", None::<&str>, MsFlags::MS_MOVE, None::<&str>)
         .context("moving the root disk to /")?;
@@ -129,10 +135,13 @@ fn open_port() -> Result<File> {
 }
 
 fn port_device() -> Option<PathBuf> {
-    fs::read_dir("/sys/class/virtio-ports").ok()?.flatten().find_map(|entry| {
-        let name = fs::read_to_string(entry.path().join("name")).ok()?;
-        (name.trim() == guest::wire::PORT).then(|| Path::new("/dev").join(entry.file_name()))
-    })
+    fs::read_dir("/sys/class/virtio-ports")
+        .ok()?
+        .flatten()
+        .find_map(|entry| {
+            let name = fs::read_to_string(entry.path().join("name")).ok()?;
+            (name.trim() == guest::wire::PORT).then(|| Path::new("/dev").join(entry.file_name()))
+        })
 }
 
 /// Devices appear when their drivers have probed them.

@@ -97,7 +97,9 @@ impl Decoder {
         };
         let [kind, length @ ..] = *header;
         let length = u32::from_le_bytes(length) as usize;
-        let kind = KINDS.get(usize::from(kind)).filter(|_| length <= MAX_PAYLOAD);
+        let kind = KINDS
+            .get(usize::from(kind))
+            .filter(|_| length <= MAX_PAYLOAD);
         let Some(kind) = kind.copied() else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "garbled frame"));
         };
@@ -145,7 +147,10 @@ impl Size {
     /// Reads what [`Size::encode`] wrote.
     pub fn decode(payload: &[u8]) -> Option<Self> {
         let &[a, b, c, d] = payload.first_chunk::<4>()?;
-        Some(Self { rows: u16::from_le_bytes([a, b]), columns: u16::from_le_bytes([c, d]) })
+        Some(Self {
+            rows: u16::from_le_bytes([a, b]),
+            columns: u16::from_le_bytes([c, d]),
+        })
     }
 }
 
@@ -164,7 +169,15 @@ impl Run {
     /// The payload of [`Kind::Run`].
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![u8::from(self.terminal.is_some())];
-        out.extend_from_slice(&self.terminal.unwrap_or(Size { rows: 0, columns: 0 }).encode());
+        out.extend_from_slice(
+            &self
+                .terminal
+                .unwrap_or(Size {
+                    rows: 0,
+                    columns: 0,
+                })
+                .encode(),
+        );
         out.extend_from_slice(&(self.environment.len() as u32).to_le_bytes());
         for text in self.environment.iter().chain(&self.arguments) {
             out.extend_from_slice(text.as_bytes());
@@ -188,7 +201,11 @@ impl Run {
         }
         let arguments = texts.split_off(environment_len);
         let terminal = (has_terminal != 0).then_some(size);
-        Some(Self { terminal, environment: texts, arguments })
+        Some(Self {
+            terminal,
+            environment: texts,
+            arguments,
+        })
     }
 }
 
@@ -216,7 +233,11 @@ mod tests {
                     }
                 }
             }
-            assert_eq!((out == long, status), (true, Some(vec![3])), "steps of {step}");
+            assert_eq!(
+                (out == long, status),
+                (true, Some(vec![3])),
+                "steps of {step}"
+            );
         }
     }
 
@@ -239,7 +260,13 @@ mod tests {
 
     #[test]
     fn commands_come_back_as_they_were() {
-        for terminal in [None, Some(Size { rows: 50, columns: 132 })] {
+        for terminal in [
+            None,
+            Some(Size {
+                rows: 50,
+                columns: 132,
+            }),
+        ] {
             let run = Run {
                 terminal,
                 environment: vec!["TERM=xterm".into()],

@@ -49,8 +49,7 @@ impl Key {
                 self.add_tree(&name)?;
             }
         } else {
-            let contents =
-                fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            let contents = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
             self.add(path.as_os_str().as_encoded_bytes()).add(contents);
         }
         Ok(self)
@@ -59,7 +58,11 @@ impl Key {
     /// The key: enough digits to tell everything here apart.
     pub fn finish(&self) -> String {
         let digest = self.0.clone().finalize();
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -71,7 +74,9 @@ pub fn lock(name: &str) -> Result<Flock<File>> {
     match Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(lock),
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
-            note(&format!("waiting for another cargo xtask that builds {name}"));
+            note(&format!(
+                "waiting for another cargo xtask that builds {name}"
+            ));
             Flock::lock(open()?, FlockArg::LockExclusive)
                 .map_err(|(_, error)| anyhow::Error::from(error).context("waiting for a lock"))
         }
@@ -127,8 +132,15 @@ fn siblings(parent: &Path, name: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(parent)? {
         let path = entry?.path();
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let stem = file.trim_end_matches(".tmp").rsplit_once('-').map(|(stem, _)| stem.to_owned());
+        let file = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let stem = file
+            .trim_end_matches(".tmp")
+            .rsplit_once('-')
+            .map(|(stem, _)| stem.to_owned());
         if stem.as_deref() == Some(name) {
             found.push(path);
         }

@@ -26,16 +26,29 @@ pub fn as_root(program: impl AsRef<OsStr>) -> Command {
 /// leaves running is gone when it ends, however it ends.
 pub fn contained_script(script: &str) -> Command {
     let mut command = as_root("unshare");
-    command.args(["--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]);
+    command.args([
+        "--mount",
+        "--propagation=private",
+        "--pid",
+        "--fork",
+        "--kill-child",
+    ]);
     command.args(["--", "sh", "-euc", script, "sh"]);
     command
 }
 
 fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let text = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let text = words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ");
     let first = text.lines().next().unwrap_or_default().to_owned();
-    if text.lines().count() > 1 { format!("{first} …") } else { first }
+    if text.lines().count() > 1 {
+        format!("{first} …")
+    } else {
+        first
+    }
 }
 
 /// Runs a command and returns its standard output; if it fails, the error has its last words.
@@ -69,7 +82,11 @@ pub fn logged(command: &mut Command, log: &Path) -> Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&std::fs::read(log)?).into_owned();
-    bail!("{name} failed ({status}); the end of {}:\n{}", log.display(), last_lines(&said));
+    bail!(
+        "{name} failed ({status}); the end of {}:\n{}",
+        log.display(),
+        last_lines(&said)
+    );
 }
 
 /// The end of a text.

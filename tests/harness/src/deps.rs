@@ -35,8 +35,11 @@ fn is_there(program: &str) -> bool {
 
 /// Makes sure that the programs of `needs` are there.
 pub fn need(needs: &[Need]) -> Result<()> {
-    let mut missing: Vec<_> =
-        needs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    let mut missing: Vec<_> = needs
+        .iter()
+        .filter(|(program, _)| !is_there(program))
+        .map(|(_, package)| *package)
+        .collect();
     missing.sort_unstable();
     missing.dedup();
     if missing.is_empty() {
@@ -52,8 +55,16 @@ pub fn need_packages(packages: &[&str]) -> Result<()> {
         query.args(["-W", "-f", "${db:Status-Status}", package]);
         output(&mut query).is_ok_and(|state| state == b"installed")
     };
-    let missing: Vec<_> = packages.iter().copied().filter(|name| !is_installed(name)).collect();
-    if missing.is_empty() { Ok(()) } else { install(&missing) }
+    let missing: Vec<_> = packages
+        .iter()
+        .copied()
+        .filter(|name| !is_installed(name))
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        install(&missing)
+    }
 }
 
 fn install(packages: &[&str]) -> Result<()> {
@@ -61,14 +72,17 @@ fn install(packages: &[&str]) -> Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!("please install what Debian calls {names}");
     }
-    step(&format!("installing {names} with apt-get (a minute or two)"), || {
-        let apt = |arguments: &[&str]| {
-            let mut command = as_root("env");
-            command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]);
-            output(command.args(arguments))
-        };
-        apt(&["update"])?;
-        apt(&[&["install", "--no-install-recommends"][..], packages].concat())
-    })?;
+    step(
+        &format!("installing {names} with apt-get (a minute or two)"),
+        || {
+            let apt = |arguments: &[&str]| {
+                let mut command = as_root("env");
+                command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]);
+                output(command.args(arguments))
+            };
+            apt(&["update"])?;
+            apt(&[&["install", "--no-install-recommends"][..], packages].concat())
+        },
+    )?;
     Ok(())
 }

@@ -18,8 +18,21 @@ pub fn make(from: &Path, to: &Path) -> Result<()> {
     let used: u64 = used.split_whitespace().next().unwrap_or_default().parse()?;
     let features = "^has_journal,^metadata_csum,^resize_inode";
     let mut mke2fs = as_root("mke2fs");
-    mke2fs.args(["-q", "-t", "ext4", "-m", "0", "-O", features, "-L", "packetscript"]);
-    mke2fs.args(["-E", "lazy_itable_init=1,nodiscard", "-d"]).arg(from).arg(to);
+    mke2fs.args([
+        "-q",
+        "-t",
+        "ext4",
+        "-m",
+        "0",
+        "-O",
+        features,
+        "-L",
+        "packetscript",
+    ]);
+    mke2fs
+        .args(["-E", "lazy_itable_init=1,nodiscard", "-d"])
+        .arg(from)
+        .arg(to);
     output(mke2fs.arg(format!("{}M", used + SPARE_MIB)))?;
     output(as_root("chmod").arg("0644").arg(to)).map(drop)
 }

@@ -23,18 +23,29 @@ pub struct Kernel {
 impl Kernel {
     /// Finds the one kernel of the root at `root`.
     pub fn find(root: &Path) -> Result<Self> {
-        let modules = root.join("usr/lib/modules");
+        // Before bookworm /lib is a folder; after, a link to usr/lib.
+        let modules = root.join("lib/modules");
         let mut releases = Vec::new();
-        for entry in fs::read_dir(&modules)? {
+        for entry in
+            fs::read_dir(&modules).with_context(|| format!("reading {}", modules.display()))?
+        {
             let path = entry?.path();
             if path.join("modules.dep").exists() {
                 releases.push(path);
             }
         }
         let [folder] = releases.as_slice() else {
-            bail!("expected one kernel in {}, found {}", modules.display(), releases.len());
+            bail!(
+                "expected one kernel in {}, found {}",
+                modules.display(),
+                releases.len()
+            );
         };
-        let release = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let release = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let image = [
             root.join("boot").join(format!("vmlinuz-{release}")),
             folder.join("vmlinuz"),
@@ -43,7 +54,11 @@ impl Kernel {
         .into_iter()
         .find(|path| path.is_file())
         .with_context(|| format!("no image of kernel {release} in {}", root.display()))?;
-        Ok(Self { release, modules: folder.clone(), image })
+        Ok(Self {
+            release,
+            modules: folder.clone(),
+            image,
+        })
     }
 
     /// What `uname -r` says.
@@ -108,7 +123,10 @@ fn unpacked(path: &Path) -> Result<Vec<u8>> {
 mod tests {
     #[test]
     fn module_names() {
-        assert_eq!(super::module_name("kernel/drivers/char/virtio-rng.ko.xz"), "virtio_rng");
+        assert_eq!(
+            super::module_name("kernel/drivers/char/virtio-rng.ko.xz"),
+            "virtio_rng"
+        );
         assert_eq!(super::module_name("ext4.ko"), "ext4");
     }
 }

@@ -38,7 +38,11 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { cpus: 1, memory: 1024, count_instructions: false }
+        Self {
+            cpus: 1,
+            memory: 1024,
+            count_instructions: false,
+        }
     }
 }
 
@@ -104,7 +108,12 @@ impl Machine {
             .stderr(File::create(&said)?)
             .spawn()
             .context("starting qemu-system-x86_64")?;
-        Ok(Self { qemu, port, decoder: Decoder::default(), log })
+        Ok(Self {
+            qemu,
+            port,
+            decoder: Decoder::default(),
+            log,
+        })
     }
 
     /// The port to the agent, for writing.
@@ -119,11 +128,15 @@ impl Machine {
 
     /// The end of what the kernel, and QEMU itself, said.
     pub fn log_tail(&self) -> String {
-        let read = |path: &Path| {
-            String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
-        };
+        let read =
+            |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
         let said = read(&self.log.with_extension("qemu"));
-        format!("{}\n{}\n(all of it: {})", said.trim(), last_lines(&read(&self.log)), self.log.display())
+        format!(
+            "{}\n{}\n(all of it: {})",
+            said.trim(),
+            last_lines(&read(&self.log)),
+            self.log.display()
+        )
     }
 
     /// Waits for the next frame until `deadline`.
@@ -140,7 +153,10 @@ impl Machine {
                 Some(left) => PollTimeout::try_from(left + Duration::from_millis(1))
                     .unwrap_or(PollTimeout::MAX),
             };
-            match poll(&mut [PollFd::new(self.port.as_fd(), PollFlags::POLLIN)], wait) {
+            match poll(
+                &mut [PollFd::new(self.port.as_fd(), PollFlags::POLLIN)],
+                wait,
+            ) {
                 Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
                 Ok(_) => {}
                 Err(error) => return Err(error.into()),
@@ -186,14 +202,26 @@ fn arguments(boot: &Boot, shape: Shape, log: &Path) -> Vec<String> {
     add("-m", shape.memory.to_string());
     add("-kernel", comma_safe(&boot.kernel));
     add("-initrd", comma_safe(&boot.initramfs));
-    add("-append", "console=ttyS0 panic=-1 oops=panic loglevel=5 net.ifnames=0".into());
+    add(
+        "-append",
+        "console=ttyS0 panic=-1 oops=panic loglevel=5 net.ifnames=0".into(),
+    );
     let disk = comma_safe(&boot.disk);
-    add("-drive", format!("if=none,id=root,format=raw,snapshot=on,cache=unsafe,file={disk}"));
+    add(
+        "-drive",
+        format!("if=none,id=root,format=raw,snapshot=on,cache=unsafe,file={disk}"),
+    );
     add("-device", "virtio-blk-pci,drive=root".into());
     add("-device", "virtio-serial-pci".into());
     add("-chardev", "socket,id=agent,fd=0".into());
-    add("-device", format!("virtserialport,chardev=agent,name={PORT}"));
-    add("-chardev", format!("file,id=console,path={}", comma_safe(log)));
+    add(
+        "-device",
+        format!("virtserialport,chardev=agent,name={PORT}"),
+    );
+    add(
+        "-chardev",
+        format!("file,id=console,path={}", comma_safe(log)),
+    );
     add("-serial", "chardev:console".into());
     add("-display", "none".into());
     for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
@@ -212,7 +240,10 @@ fn new_log(name: &str) -> Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let folder = cache::folder()?.join("logs");
     fs::create_dir_all(&folder)?;
-    let mut old: Vec<_> = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).collect();
+    let mut old: Vec<_> = fs::read_dir(&folder)?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     old.sort_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
     for path in old.iter().rev().skip(KEPT_LOGS) {
         // Another process may have removed it first.

@@ -16,8 +16,12 @@ use crate::{image, initramfs, progress, tools};
 const RECIPE: &str = "1";
 
 /// What no machine of ours reads. Licences stay.
-const LEFT_OUT: [&str; 4] =
-    ["/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*", "/usr/share/info/*"];
+const LEFT_OUT: [&str; 4] = [
+    "/usr/share/man/*",
+    "/usr/share/locale/*",
+    "/usr/share/doc/*",
+    "/usr/share/info/*",
+];
 
 /// A root that can be booted.
 pub struct Root {
@@ -29,7 +33,9 @@ impl Root {
     /// The root of `suite`, built if it is not in the cache.
     pub fn of(suite: &Suite) -> Result<Self> {
         let mut key = Key::default();
-        key.add(RECIPE).add(suite.packages()).add(suite.preferences().unwrap_or_default());
+        key.add(RECIPE)
+            .add(suite.packages())
+            .add(suite.preferences().unwrap_or_default());
         for line in suite.sources() {
             key.add(line);
         }
@@ -68,7 +74,10 @@ impl Root {
                 .lines()
                 .map(|name| Ok((name.to_owned(), fs::read(modules.join(name))?)))
                 .collect::<std::io::Result<Vec<_>>>()?;
-            Ok(fs::write(making.join("initramfs"), initramfs::pack(&init, &modules))?)
+            Ok(fs::write(
+                making.join("initramfs"),
+                initramfs::pack(&init, &modules),
+            )?)
         })?;
         Ok(folder.join("initramfs"))
     }
@@ -81,7 +90,12 @@ fn build(suite: &Suite, making: &Path) -> Result<()> {
         .with_context(|| format!("building the root of {}", suite.name()))?;
     let kernel = Kernel::find(&tree)?;
     // The image may be readable by root alone.
-    output(as_root("install").args(["-m", "0644"]).arg(kernel.image()).arg(making.join("vmlinuz")))?;
+    output(
+        as_root("install")
+            .args(["-m", "0644"])
+            .arg(kernel.image())
+            .arg(making.join("vmlinuz")),
+    )?;
     fs::write(making.join("release"), kernel.release())?;
     let modules = making.join("modules");
     fs::create_dir(&modules)?;
@@ -106,7 +120,8 @@ fn bootstrap(suite: &Suite, tree: &Path, log: &Path) -> Result<()> {
         let file = "$1/etc/apt/preferences.d/kernel";
         setup.push_str(&format!("printf '%s' '{preferences}' > \"{file}\"\n"));
     }
-    let customize = "rm -rf \"$1\"/var/cache/apt/* \"$1\"/var/lib/apt/lists/* \"$1\"/etc/resolv.conf
+    let customize =
+        "rm -rf \"$1\"/var/cache/apt/* \"$1\"/var/lib/apt/lists/* \"$1\"/etc/resolv.conf
          printf '127.0.0.1 localhost\\n::1 localhost\\n127.0.1.1 packetscript\\n' > \"$1/etc/hosts\"
          echo packetscript > \"$1/etc/hostname\"";
     let mut command = as_root("env");
@@ -117,7 +132,9 @@ fn bootstrap(suite: &Suite, tree: &Path, log: &Path) -> Result<()> {
         command.arg(format!("--dpkgopt=path-exclude={path}"));
     }
     command.arg("--dpkgopt=path-include=/usr/share/doc/*/copyright");
-    command.arg(format!("--setup-hook={setup}")).arg(format!("--customize-hook={customize}"));
+    command
+        .arg(format!("--setup-hook={setup}"))
+        .arg(format!("--customize-hook={customize}"));
     command.arg(format!("--include={}", suite.packages()));
     command.arg(suite.release()).arg(tree).args(suite.sources());
     logged(&mut command, log)

@@ -68,9 +68,17 @@ pub fn run(
         }
     }
     let terminal = on_terminal.then(terminal::size);
-    let request = Run { terminal, environment, arguments: job.arguments.clone() };
+    let request = Run {
+        terminal,
+        environment,
+        arguments: job.arguments.clone(),
+    };
     wire::write(&mut machine.port(), Kind::Run, &request.encode())?;
-    let _raw = if on_terminal { Some(terminal::Raw::enter()?) } else { None };
+    let _raw = if on_terminal {
+        Some(terminal::Raw::enter()?)
+    } else {
+        None
+    };
     match job.input {
         Input::Nothing => wire::write(&mut machine.port(), Kind::StdinEnd, b"")?,
         input => send_input(machine.port().try_clone()?, input)?,
@@ -94,7 +102,9 @@ pub fn run(
 }
 
 fn pass_on(to: &mut dyn Write, bytes: &[u8]) -> Result<()> {
-    to.write_all(bytes).and_then(|()| to.flush()).context("passing the command's output on")
+    to.write_all(bytes)
+        .and_then(|()| to.flush())
+        .context("passing the command's output on")
 }
 
 /// Copies a folder into the machine.
@@ -125,7 +135,12 @@ fn share(mut port: &UnixStream, folder: &Path) -> Result<()> {
 fn send_input(port: UnixStream, input: Input) -> Result<()> {
     let mut signals = SigSet::empty();
     if input == Input::Terminal {
-        for signal in [Signal::SIGWINCH, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        for signal in [
+            Signal::SIGWINCH,
+            Signal::SIGTERM,
+            Signal::SIGHUP,
+            Signal::SIGINT,
+        ] {
             signals.add(signal);
         }
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals), None)?;
@@ -157,7 +172,10 @@ fn forward_input(mut port: &UnixStream, signals: &SignalFd) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
         let ready = |index: usize| {
-            polled.get(index).and_then(PollFd::revents).is_some_and(|events| !events.is_empty())
+            polled
+                .get(index)
+                .and_then(PollFd::revents)
+                .is_some_and(|events| !events.is_empty())
         };
         if ready(0) {
             match signals.read_signal()? {

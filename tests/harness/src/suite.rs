@@ -42,8 +42,15 @@ impl Suite {
     /// `backports` is trixie with the kernel of its backports; `RELEASE-backports` goes for every
     /// release; anything else is the release of that name with its own kernel.
     pub fn by_name(name: &str) -> Result<Self> {
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
-            bail!("'{name}' is not the name of a Debian release; try one of {:?}", Self::MATRIX);
+        if name.is_empty()
+            || !name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        {
+            bail!(
+                "'{name}' is not the name of a Debian release; try one of {:?}",
+                Self::MATRIX
+            );
         }
         let (release, backports) = match name {
             "backports" => ("trixie", true),
@@ -52,7 +59,11 @@ impl Suite {
                 None => (name, false),
             },
         };
-        Ok(Self { name: name.to_owned(), release: release.to_owned(), backports })
+        Ok(Self {
+            name: name.to_owned(),
+            release: release.to_owned(),
+            backports,
+        })
     }
 
     /// The name it was asked for by.

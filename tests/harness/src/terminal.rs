@@ -17,13 +17,24 @@ pub fn is_present() -> bool {
 
 /// The terminal's size; the usual one if it does not say.
 pub fn size() -> Size {
-    let mut size = nix::pty::Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let mut size = nix::pty::Winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: the request writes one winsize, which outlives the call.
     let answered = unsafe { read_size(std::io::stdout().as_raw_fd(), &raw mut size) }.is_ok();
     if answered && size.ws_row > 0 && size.ws_col > 0 {
-        Size { rows: size.ws_row, columns: size.ws_col }
+        Size {
+            rows: size.ws_row,
+            columns: size.ws_col,
+        }
     } else {
-        Size { rows: 24, columns: 80 }
+        Size {
+            rows: 24,
+            columns: 80,
+        }
     }
 }
 

@@ -35,9 +35,20 @@ pub fn cargo() -> Command {
 pub fn guest() -> Result<PathBuf> {
     let folder = target_folder().join("guest");
     let mut command = cargo();
-    command.args(["build", "--quiet", "--release", "--package", "packetscript-guest"]);
-    command.args(["--target", TARGET, "--target-dir"]).arg(&folder);
-    command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    command.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "packetscript-guest",
+    ]);
+    command
+        .args(["--target", TARGET, "--target-dir"])
+        .arg(&folder);
+    command.env(
+        "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+        "-Ctarget-feature=+crt-static",
+    );
     output(&mut command)?;
     Ok(folder.join(TARGET).join("release/guest"))
 }

@@ -53,15 +53,23 @@ pub fn boot_files(suite: &Suite, bare: bool) -> Result<Boot> {
 pub fn run(request: &Request<'_>) -> Result<ExitCode> {
     let boot = boot_files(request.suite, request.bare)?;
     let mut machine = Machine::boot(&boot, request.shape)?;
-    let input = if terminal::is_present() { Input::Terminal } else { Input::Ours };
+    let input = if terminal::is_present() {
+        Input::Terminal
+    } else {
+        Input::Ours
+    };
     let job = Job {
         arguments: as_arguments(request.command),
         share: request.share,
         input,
         timeout: request.timeout,
     };
-    let outcome =
-        session::run(&mut machine, &job, &mut std::io::stdout(), &mut std::io::stderr())?;
+    let outcome = session::run(
+        &mut machine,
+        &job,
+        &mut std::io::stdout(),
+        &mut std::io::stderr(),
+    )?;
     match outcome {
         Outcome::Exited(status) => Ok(ExitCode::from(status)),
         Outcome::TimedOut => {
