@@ -12,5 +12,7 @@
 )]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
+pub mod bytecode;
 pub mod host;
+pub mod number;
 pub mod value;

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Numbers: reading them, writing them, and Lua's rules for integers and floats.
+//!
+//! Everything here is exact (no result is ever off by a unit), needs no memory beyond a few hundred
+//! bytes of stack, and has no way to panic. The doubles may be soft ones.
+
+pub mod arith;
+pub mod digits;
+pub mod format;
+pub mod parse;
+mod power;
+
+#[cfg(test)]
+mod tests;
+
+pub use parse::parse;
+
+/// A number of Lua.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Number {
+    /// The integer subtype.
+    Int(i64),
+    /// The float subtype.
+    Float(f64),
+}
