@@ -18,7 +18,7 @@
 //! A register `R[n]` is the 16-byte [`Value`](crate::value::Value) at `base + 16 * n`. A constant
 //! `K[n]` is the n-th value of the program's pool. Jumps only go to instructions that the image marks
 //! as leaders; only `Jmp`, `ForLoop` and `TForLoop` go backwards. A local that a closure captures
-//! lives in a box, so a call can never change a register of its caller.
+//! and something assigns lives in a box, so a call can never change a register of its caller.
 //!
 //! `b - 1` style counts follow the usual register-machine convention: 0 means "up to the top" that
 //! the previous open instruction (`Call`, `VarArg`) left.
@@ -85,6 +85,16 @@ macro_rules! operations {
 }
 
 operations! {
+    // --- Packet tests: hints ahead of the ordinary instructions that they stand for ------------
+    /// AI, IMM = field id: stands before `GetField t, A, field; JmpF t`. When R[A] is the packet at
+    /// hand: without the field skip OFF (counted from the instruction behind this one), with it skip
+    /// those two. Anything else goes on to them.
+    PktNo,
+    /// AI, IMM = path id << 16 | value: stands before `GetField2 t, A, path; JmpNeI t, value`. When
+    /// R[A] is the packet at hand and the path is there: another value skips OFF (counted from the
+    /// instruction behind this one), this value skips those two. Anything else goes on to them.
+    PktNeI,
+
     // --- Packet paths and fields -------------------------------------------------------------
     /// ABC, OFF = path id: `R[A] = R[B][K[C]][K[C+1]]`. Emitted only for pairs that name a packet
     /// path (such as `udp.dport`, see `packet::path`); a packet is read at once, anything else goes
@@ -110,11 +120,12 @@ operations! {
     LoadK,
     /// AI: `R[A] = IMM` (integer).
     LoadI,
-    /// ABC: `R[A] = up[B][K[C]]`, K[C] a string (a global when up[B] is _ENV).
+    /// ABC: `R[A] = up[B][K[C]]`, K[C] a string (a global when up[B] is _ENV); up[B] is no box.
     GetTabUp,
     /// ABC: call R[A] with B-1 arguments (0: to top) in R[A+1]…; C-1 results (0: to top) from R[A].
     Call,
-    /// ABC: `R[A] = R[B] + C` (C a signed 16-bit integer; subtraction of one is its negation).
+    /// ABC: `R[A] = R[B] + C` (C a signed 16-bit integer). OFF = 1: it was written `R[B] - -C`, which
+    /// the metamethod is told; OFF = 2: written `C + R[B]`.
     AddI,
     /// AI, OFF = fuel of a turn: numeric loop. R[A] counter or index, R[A+1] turns left (integer
     /// loop) or limit (float loop), R[A+2] step; the visible variable is R[A+3]. Jumps back by -IMM.
@@ -158,9 +169,11 @@ operations! {
     SetBox,
     /// A: `R[A] = a new box that holds R[A]`.
     NewBox,
-    /// AB: `R[A] = up[B]`.
+    /// AB: `R[A] = up[B]`, the upvalue as it is: a variable that never changes is captured by value.
     GetUp,
-    /// AB: `up[A] = R[B]`.
+    /// AB: `R[A] = contents of the box in up[B]`.
+    GetUpBox,
+    /// AB: `contents of the box in up[A] = R[B]`.
     SetUp,
     /// AB: `R[A], …, R[A+B-1] = nil`.
     LoadNil,
@@ -172,7 +185,8 @@ operations! {
     /// an upvalue of this function).
     Closure,
 
-    // --- Arithmetic: …K has K[C], a number, on the right -----------------------------------------
+    // --- Arithmetic: …K has K[C], a number, on the right; with OFF = 2 it was written on the left
+    // of a commutative operator, which the metamethod is told ----------------------------------
     /// ABC: `R[A] = R[B] + R[C]`.
     Add,
     /// ABC: `R[A] = R[B] - R[C]`.

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the compiler makes and the virtual machine runs: the instruction set ([`op`]), the image that
+//! holds a whole program ([`image`]), how one is put together ([`builder`]), the proof that it may
+//! run ([`verify`]) and a listing for people ([`list`]).
+
+pub mod arena;
+pub mod builder;
+pub mod image;
+pub mod op;
