@@ -11,6 +11,7 @@
     "kmod/engine.h"
     "xtables-plugin"
     "pstui"
+    "tests/guest"
     "tests/harness"
   ];
   cargoLock.lockFile = ../../Cargo.lock;
