@@ -297,7 +297,13 @@ impl TgInfo {
         out.extend(self.state.to_ne_bytes());
         out.extend([self.on_error, self.scope]);
         out.extend(self.pad);
-        for word in [self.fuel, self.memory, self.rule_id, self.stage_id, self.kernel] {
+        for word in [
+            self.fuel,
+            self.memory,
+            self.rule_id,
+            self.stage_id,
+            self.kernel,
+        ] {
             out.extend(word.to_ne_bytes());
         }
         out
@@ -320,7 +326,10 @@ fn padded(name: &str) -> [u8; NAME_LEN] {
 }
 
 fn text(field: &[u8]) -> String {
-    let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
+    let end = field
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(field.len());
     String::from_utf8_lossy(&field[..end]).into_owned()
 }
 
@@ -340,7 +349,14 @@ mod tests {
 
     #[test]
     fn bytes_hold_the_fields_at_their_offsets() {
-        let info = TgInfo { state: 7, on_error: 2, scope: 1, fuel: 9, kernel: 5, ..TgInfo::new() };
+        let info = TgInfo {
+            state: 7,
+            on_error: 2,
+            scope: 1,
+            fuel: 9,
+            kernel: 5,
+            ..TgInfo::new()
+        };
         let bytes = info.to_bytes();
         assert_eq!(bytes.len(), TgInfo::SIZE);
         let at = core::mem::offset_of!(TgInfo, state);

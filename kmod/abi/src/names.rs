@@ -18,7 +18,9 @@ pub fn check_script(name: &str) -> Result<(), String> {
         ));
     }
     if !name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
-        return Err(format!("the name of a script begins with a letter, a digit or '_', not as {name:?} does"));
+        return Err(format!(
+            "the name of a script begins with a letter, a digit or '_', not as {name:?} does"
+        ));
     }
     fits("script", name)
 }
@@ -26,7 +28,8 @@ pub fn check_script(name: &str) -> Result<(), String> {
 /// Checks the name of a function: a global of the script.
 pub fn check_function(name: &str) -> Result<(), String> {
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(inner);
+    let good =
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(inner);
     if !good {
         return Err(format!("{name:?} is not the name of a global Lua function"));
     }
@@ -55,13 +58,19 @@ pub fn default_script(path: &Path) -> Option<String> {
 /// Checks `KEY=VALUE`.
 pub fn check_argument(argument: &str) -> Result<(), String> {
     let Some((key, _)) = argument.split_once('=') else {
-        return Err(format!("--arg wants KEY=VALUE, and {argument:?} has no '='"));
+        return Err(format!(
+            "--arg wants KEY=VALUE, and {argument:?} has no '='"
+        ));
     };
     if key.is_empty() {
-        return Err(format!("--arg wants KEY=VALUE, and {argument:?} has no key"));
+        return Err(format!(
+            "--arg wants KEY=VALUE, and {argument:?} has no key"
+        ));
     }
     if argument.contains(char::is_control) {
-        return Err(format!("--arg {argument:?}: control characters cannot be saved with a rule"));
+        return Err(format!(
+            "--arg {argument:?}: control characters cannot be saved with a rule"
+        ));
     }
     Ok(())
 }
@@ -77,10 +86,16 @@ pub fn parse_amount(text: &str) -> Result<u64, String> {
         other => return Err(format!("{text:?}: {other:?} is not k, M or G")),
     };
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if plain { digits.parse::<u64>().ok() } else { None };
+    let number = if plain {
+        digits.parse::<u64>().ok()
+    } else {
+        None
+    };
     number
         .and_then(|number| number.checked_mul(1 << shift))
-        .ok_or_else(|| format!("{text:?} is not a whole number with k, M or G behind it, or is too large"))
+        .ok_or_else(|| {
+            format!("{text:?} is not a whole number with k, M or G behind it, or is too large")
+        })
 }
 
 /// Writes an amount so that [`parse_amount`] reads it back, as briefly as it goes.
@@ -102,7 +117,16 @@ mod tests {
         for good in ["block", "a", "_x", "dns-block.v2", &"n".repeat(31)] {
             assert_eq!(check_script(good), Ok(()), "{good}");
         }
-        for bad in ["", "-x", ".hidden", "two words", "a/b", "naïve", "a\"b", &"n".repeat(32)] {
+        for bad in [
+            "",
+            "-x",
+            ".hidden",
+            "two words",
+            "a/b",
+            "naïve",
+            "a\"b",
+            &"n".repeat(32),
+        ] {
             assert!(check_script(bad).is_err(), "{bad}");
         }
     }
@@ -117,8 +141,14 @@ mod tests {
 
     #[test]
     fn the_name_of_a_file() {
-        assert_eq!(default_script(Path::new("/etc/x/block.lua")).as_deref(), Some("block"));
-        assert_eq!(default_script(Path::new("rules.v2")).as_deref(), Some("rules.v2"));
+        assert_eq!(
+            default_script(Path::new("/etc/x/block.lua")).as_deref(),
+            Some("block")
+        );
+        assert_eq!(
+            default_script(Path::new("rules.v2")).as_deref(),
+            Some("rules.v2")
+        );
         assert_eq!(default_script(Path::new(".lua")), None);
         assert_eq!(default_script(Path::new("/")), None);
     }
@@ -134,13 +164,26 @@ mod tests {
 
     #[test]
     fn amounts_go_both_ways() {
-        for (text, amount) in
-            [("0", 0), ("100000", 100_000), ("64k", 65_536), ("2M", 2 << 20), ("1G", 1 << 30)]
-        {
+        for (text, amount) in [
+            ("0", 0),
+            ("100000", 100_000),
+            ("64k", 65_536),
+            ("2M", 2 << 20),
+            ("1G", 1 << 30),
+        ] {
             assert_eq!(parse_amount(text), Ok(amount));
             assert_eq!(format_amount(amount), text);
         }
-        for bad in ["", "k", "-1", "+1", "1.5M", "1MB", "99999999999999999999", "18014398509481984M"] {
+        for bad in [
+            "",
+            "k",
+            "-1",
+            "+1",
+            "1.5M",
+            "1MB",
+            "99999999999999999999",
+            "18014398509481984M",
+        ] {
             assert!(parse_amount(bad).is_err(), "{bad}");
         }
     }

@@ -26,7 +26,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The module speaks another version of the border.
-    #[error("{file}:1: the module speaks ABI {found}, this program ABI {ABI}: install the two from one release")]
+    #[error(
+        "{file}:1: the module speaks ABI {found}, this program ABI {ABI}: install the two from one release"
+    )]
     Abi {
         /// Name of the file.
         file: String,
@@ -178,7 +180,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::Absent(path.to_owned()),
         std::io::ErrorKind::PermissionDenied => Error::Permission(path.to_owned()),
-        _ => Error::Io { path: path.to_owned(), source },
+        _ => Error::Io {
+            path: path.to_owned(),
+            source,
+        },
     })
 }
 
@@ -250,28 +255,55 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn parse(file: &'static str, bytes: &'a [u8]) -> Result<Self, Error> {
-        let fail = |line, message: String| Error::Format { file: file.into(), line, message };
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| {
-                let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
-                fail(line, "a byte that is not ASCII stands here unescaped".into())
-            })?;
-        let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
-        let (_, head) = lines.next().ok_or_else(|| fail(1, "the file is empty".into()))?;
+        let fail = |line, message: String| Error::Format {
+            file: file.into(),
+            line,
+            message,
+        };
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()]
+                .split(|&byte| byte == b'\n')
+                .count();
+            fail(
+                line,
+                "a byte that is not ASCII stands here unescaped".into(),
+            )
+        })?;
+        let mut lines = text
+            .lines()
+            .enumerate()
+            .map(|(index, line)| (index + 1, line));
+        let (_, head) = lines
+            .next()
+            .ok_or_else(|| fail(1, "the file is empty".into()))?;
         let mut words = head.split('\t');
         let abi = match (words.next(), words.next(), words.next()) {
-            (Some("packetscript"), Some(abi), Some(name)) if name == file => abi.parse::<u32>().ok(),
+            (Some("packetscript"), Some(abi), Some(name)) if name == file => {
+                abi.parse::<u32>().ok()
+            }
             _ => None,
         };
         let abi = abi.ok_or_else(|| {
-            fail(1, format!("expected \"packetscript\", an ABI number and {file:?}, got {head:?}"))
+            fail(
+                1,
+                format!("expected \"packetscript\", an ABI number and {file:?}, got {head:?}"),
+            )
         })?;
         if abi != ABI {
-            return Err(Error::Abi { file: file.into(), found: abi });
+            return Err(Error::Abi {
+                file: file.into(),
+                found: abi,
+            });
         }
-        let (_, names) = lines.next().ok_or_else(|| fail(2, "the column names are missing".into()))?;
+        let (_, names) = lines
+            .next()
+            .ok_or_else(|| fail(2, "the column names are missing".into()))?;
         let columns: Vec<&str> = names.split('\t').collect();
-        Ok(Table { file, columns, lines: lines.collect() })
+        Ok(Table {
+            file,
+            columns,
+            lines: lines.collect(),
+        })
     }
 
     fn rows<T>(&self, make: impl Fn(&Row) -> Result<T, Error>) -> Result<Vec<T>, Error> {
@@ -279,7 +311,11 @@ impl<'a> Table<'a> {
             .iter()
             .map(|&(line, text)| {
                 let cells: Vec<&str> = text.split('\t').collect();
-                let row = Row { table: self, line, cells };
+                let row = Row {
+                    table: self,
+                    line,
+                    cells,
+                };
                 if row.cells.len() != self.columns.len() {
                     return Err(row.fail(format!(
                         "{} columns under {} names",
@@ -301,7 +337,11 @@ struct Row<'a> {
 
 impl Row<'_> {
     fn fail(&self, message: String) -> Error {
-        Error::Format { file: self.table.file.into(), line: self.line, message }
+        Error::Format {
+            file: self.table.file.into(),
+            line: self.line,
+            message,
+        }
     }
 
     fn has(&self, column: &str) -> bool {
@@ -310,11 +350,13 @@ impl Row<'_> {
 
     fn cell(&self, column: &str) -> Result<&str, Error> {
         let index = self.table.columns.iter().position(|name| *name == column);
-        index.and_then(|index| self.cells.get(index).copied()).ok_or_else(|| Error::Format {
-            file: self.table.file.into(),
-            line: 2,
-            message: format!("there is no column {column:?}"),
-        })
+        index
+            .and_then(|index| self.cells.get(index).copied())
+            .ok_or_else(|| Error::Format {
+                file: self.table.file.into(),
+                line: 2,
+                message: format!("there is no column {column:?}"),
+            })
     }
 
     fn number(&self, column: &str) -> Result<u64, Error> {
@@ -329,16 +371,28 @@ impl Row<'_> {
         if cell == "-" {
             return Ok(String::new());
         }
-        unescape(cell).map(Cow::into_owned).map_err(|message| self.fail(format!("{column}: {message}")))
+        unescape(cell)
+            .map(Cow::into_owned)
+            .map_err(|message| self.fail(format!("{column}: {message}")))
     }
 
     fn list(&self, column: &str) -> Result<Vec<String>, Error> {
         let text = self.text(column)?;
-        Ok(text.split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect())
+        Ok(text
+            .split(',')
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect())
     }
 
     fn counts(&self) -> Result<Counts, Error> {
-        let optional = |column: &str| if self.has(column) { self.number(column) } else { Ok(0) };
+        let optional = |column: &str| {
+            if self.has(column) {
+                self.number(column)
+            } else {
+                Ok(0)
+            }
+        };
         Ok(Counts {
             packets: self.number("packets")?,
             bytes: self.number("bytes")?,
@@ -363,7 +417,9 @@ pub fn unescape(cell: &str) -> Result<Cow<'_, str>, String> {
     let mut rest = cell;
     while let Some(at) = rest.find('\\') {
         bytes.extend_from_slice(&rest.as_bytes()[..at]);
-        let code = rest.get(at + 1..at + 4).and_then(|code| code.strip_prefix('x'));
+        let code = rest
+            .get(at + 1..at + 4)
+            .and_then(|code| code.strip_prefix('x'));
         let byte = code
             .filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()))
             .and_then(|code| u8::from_str_radix(code, 16).ok())
@@ -441,14 +497,17 @@ mod tests {
                     ipv4\tINPUT\t2\t10\t840\t1\t2\t7\t0\t0\n";
         let hooks = parse_hooks(text.as_bytes()).unwrap();
         assert_eq!(hooks[0].hook, "INPUT");
-        assert_eq!(hooks[0].counts, Counts {
-            packets: 10,
-            bytes: 840,
-            accept: 1,
-            drop: 2,
-            r#continue: 7,
-            ..Counts::default()
-        });
+        assert_eq!(
+            hooks[0].counts,
+            Counts {
+                packets: 10,
+                bytes: 840,
+                accept: 1,
+                drop: 2,
+                r#continue: 7,
+                ..Counts::default()
+            }
+        );
     }
 
     #[test]
@@ -463,10 +522,25 @@ mod tests {
 
     #[test]
     fn escapes_go_both_ways() {
-        for text in ["", "-", "--", "plain", "tab\there", "back\\slash \\x41", "caf\u{e9}\n\0"] {
+        for text in [
+            "",
+            "-",
+            "--",
+            "plain",
+            "tab\there",
+            "back\\slash \\x41",
+            "caf\u{e9}\n\0",
+        ] {
             let cell = escape(text).to_string();
-            assert!(cell.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{cell:?}");
-            let back = if cell == "-" { String::new() } else { unescape(&cell).unwrap().into_owned() };
+            assert!(
+                cell.bytes().all(|byte| matches!(byte, b' '..=b'~')),
+                "{cell:?}"
+            );
+            let back = if cell == "-" {
+                String::new()
+            } else {
+                unescape(&cell).unwrap().into_owned()
+            };
             assert_eq!(back, text);
         }
     }
@@ -477,9 +551,18 @@ mod tests {
         assert_eq!(error(b""), "rules:1: the file is empty");
         assert!(error(b"packetscript\t1\thooks\n").starts_with("rules:1: expected "));
         assert!(error(b"packetscript\t2\trules\n").contains("the module speaks ABI 2"));
-        assert_eq!(error(b"packetscript\t1\trules\n"), "rules:2: the column names are missing");
-        assert_eq!(error(b"packetscript\t1\trules\nid\tname\n1\ta\n"), "rules:2: there is no column \"hash\"");
-        assert_eq!(error(b"packetscript\t1\trules\nid\tname\n1\ta\tb\n"), "rules:3: 3 columns under 2 names");
+        assert_eq!(
+            error(b"packetscript\t1\trules\n"),
+            "rules:2: the column names are missing"
+        );
+        assert_eq!(
+            error(b"packetscript\t1\trules\nid\tname\n1\ta\n"),
+            "rules:2: there is no column \"hash\""
+        );
+        assert_eq!(
+            error(b"packetscript\t1\trules\nid\tname\n1\ta\tb\n"),
+            "rules:3: 3 columns under 2 names"
+        );
         assert_eq!(
             error(RULES.replace("\t40\t", "\t-1\t").as_bytes()),
             "rules:3: fuel: \"-1\" is not a number of 64 bits"

@@ -77,10 +77,19 @@ impl Bundle {
     pub fn read(path: &Path) -> Result<Bundle, Error> {
         let absolute = absolute(path)?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned).ok_or_else(|| {
-            Error::Other { path: path.to_owned(), message: "not the name of a script in UTF-8".into() }
-        })?;
-        let mut chunks = vec![Chunk { name, text: read_file(path)?, file: path.to_owned() }];
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .map(str::to_owned)
+            .ok_or_else(|| Error::Other {
+                path: path.to_owned(),
+                message: "not the name of a script in UTF-8".into(),
+            })?;
+        let mut chunks = vec![Chunk {
+            name,
+            text: read_file(path)?,
+            file: path.to_owned(),
+        }];
         let mut next = 0;
         while next < chunks.len() {
             for (line, module) in required(&chunks[next].text) {
@@ -89,7 +98,9 @@ impl Bundle {
                 }
                 let looked = folder.join(module.replace('.', "/") + ".lua");
                 let text = read_file(&looked).map_err(|error| match error {
-                    Error::Io { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                    Error::Io { ref source, .. }
+                        if source.kind() == std::io::ErrorKind::NotFound =>
+                    {
                         Error::Module {
                             file: chunks[next].file.clone(),
                             line,
@@ -105,35 +116,57 @@ impl Bundle {
                         message: format!("more than {} modules", CHUNKS_MAX - 1),
                     });
                 }
-                chunks.push(Chunk { name: module, text, file: looked });
+                chunks.push(Chunk {
+                    name: module,
+                    text,
+                    file: looked,
+                });
             }
             next += 1;
         }
-        Ok(Bundle { path: absolute, chunks })
+        Ok(Bundle {
+            path: absolute,
+            chunks,
+        })
     }
 
     /// The file behind a chunk's name, as the user would name it: for messages.
     pub fn file(&self, chunk: &str) -> Option<&Path> {
-        self.chunks.iter().find(|candidate| candidate.name == chunk).map(|chunk| chunk.file.as_path())
+        self.chunks
+            .iter()
+            .find(|candidate| candidate.name == chunk)
+            .map(|chunk| chunk.file.as_path())
     }
 }
 
 /// The path as the registry of the kernel keeps it: absolute, links left alone (a link is how
 /// packages switch between versions of a script).
 pub fn absolute(path: &Path) -> Result<PathBuf, Error> {
-    std::path::absolute(path).map_err(|source| Error::Io { path: path.to_owned(), source })
+    std::path::absolute(path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
+    let io = |source| Error::Io {
+        path: path.to_owned(),
+        source,
+    };
     let file = std::fs::File::open(path).map_err(io)?;
     if file.metadata().map_err(io)?.is_dir() {
-        return Err(Error::Other { path: path.to_owned(), message: "is a folder, not a script".into() });
+        return Err(Error::Other {
+            path: path.to_owned(),
+            message: "is a folder, not a script".into(),
+        });
     }
     let mut text = Vec::new();
     file.take(READ_MAX + 1).read_to_end(&mut text).map_err(io)?;
     if text.len() as u64 > READ_MAX {
-        return Err(Error::Other { path: path.to_owned(), message: "larger than any script may be".into() });
+        return Err(Error::Other {
+            path: path.to_owned(),
+            message: "larger than any script may be".into(),
+        });
     }
     Ok(text)
 }
@@ -141,7 +174,11 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
 /// Lines and names of `require "name"` and `require("name")` in a Lua text, outside comments and
 /// strings. A text that is no Lua gives what was found before it went wrong: the compiler says more.
 pub fn required(text: &[u8]) -> Vec<(usize, String)> {
-    let mut scanner = Scanner { text, at: 0, line: 1 };
+    let mut scanner = Scanner {
+        text,
+        at: 0,
+        line: 1,
+    };
     let mut found = Vec::new();
     let mut before = Token::Other;
     while let Some(token) = scanner.next() {
@@ -166,7 +203,10 @@ pub fn required(text: &[u8]) -> Vec<(usize, String)> {
 /// Names that lead to a file below the script's folder, and to no other.
 fn is_module(name: &str) -> bool {
     name.split('.').all(|part| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
     })
 }
 
@@ -206,7 +246,7 @@ impl Scanner<'_> {
             match byte {
                 b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c => {}
                 b'-' if self.peek() == Some(b'-') => self.comment(),
-                b'#' if self.at == 1 => self.to_line_end(),
+                b'#' if self.at == 1 => self.rest_of_line(),
                 b'\'' | b'"' => return Some(self.quoted(byte)),
                 b'[' => {
                     return Some(match self.long_bracket() {
@@ -222,10 +262,17 @@ impl Scanner<'_> {
 
     fn word(&mut self) -> Token {
         let start = self.at - 1;
-        while self.peek().is_some_and(|byte| byte == b'_' || byte.is_ascii_alphanumeric()) {
+        while self
+            .peek()
+            .is_some_and(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+        {
             self.at += 1;
         }
-        if &self.text[start..self.at] == b"require" { Token::Require } else { Token::Other }
+        if &self.text[start..self.at] == b"require" {
+            Token::Require
+        } else {
+            Token::Other
+        }
     }
 
     fn comment(&mut self) {
@@ -236,10 +283,10 @@ impl Scanner<'_> {
                 return;
             }
         }
-        self.to_line_end();
+        self.rest_of_line();
     }
 
-    fn to_line_end(&mut self) {
+    fn rest_of_line(&mut self) {
         while self.peek().is_some_and(|byte| byte != b'\n') {
             self.at += 1;
         }
@@ -247,7 +294,10 @@ impl Scanner<'_> {
 
     /// After a `[`: the text between long brackets, or `None` with nothing consumed.
     fn long_bracket(&mut self) -> Option<Vec<u8>> {
-        let level = self.text[self.at..].iter().take_while(|&&byte| byte == b'=').count();
+        let level = self.text[self.at..]
+            .iter()
+            .take_while(|&&byte| byte == b'=')
+            .count();
         if self.text.get(self.at + level) != Some(&b'[') {
             return None;
         }
@@ -324,13 +374,22 @@ require(--[==[ ]] ]==] "zeta")
 
     #[test]
     fn texts_that_end_too_early_end_the_scan() {
-        for text in ["require", "require(", "require \"a", "require [==[a", "--[[", "'\\", "require '\n'"] {
+        for text in [
+            "require",
+            "require(",
+            "require \"a",
+            "require [==[a",
+            "--[[",
+            "'\\",
+            "require '\n'",
+        ] {
             assert_eq!(names(text), [], "{text:?}");
         }
     }
 
     fn folder(test: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("packetscript-source-{test}-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("packetscript-source-{test}-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("net")).unwrap();
         folder
     }
@@ -339,13 +398,23 @@ require(--[==[ ]] ]==] "zeta")
     fn modules_come_along_once_and_missing_ones_are_named() {
         let folder = folder("bundle");
         let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
-        write("main.lua", "local a = require 'a'\nlocal n = require 'net.addr'\n");
+        write(
+            "main.lua",
+            "local a = require 'a'\nlocal n = require 'net.addr'\n",
+        );
         write("a.lua", "return require 'net.addr'");
         write("net/addr.lua", "return require 'a'");
         let bundle = Bundle::read(&folder.join("main.lua")).unwrap();
-        let chunks: Vec<&str> = bundle.chunks.iter().map(|chunk| chunk.name.as_str()).collect();
+        let chunks: Vec<&str> = bundle
+            .chunks
+            .iter()
+            .map(|chunk| chunk.name.as_str())
+            .collect();
         assert_eq!(chunks, ["main.lua", "a", "net.addr"]);
-        assert_eq!(bundle.file("net.addr"), Some(folder.join("net/addr.lua").as_path()));
+        assert_eq!(
+            bundle.file("net.addr"),
+            Some(folder.join("net/addr.lua").as_path())
+        );
         assert!(bundle.path.is_absolute());
 
         write("a.lua", "\nreturn require 'gone'");
@@ -357,8 +426,17 @@ require(--[==[ ]] ]==] "zeta")
             folder.join("gone.lua").display()
         );
         assert_eq!(error.to_string(), expected);
-        assert!(Bundle::read(&folder.join("none.lua")).unwrap_err().is_absent());
-        assert!(Bundle::read(&folder).unwrap_err().to_string().ends_with("is a folder, not a script"));
+        assert!(
+            Bundle::read(&folder.join("none.lua"))
+                .unwrap_err()
+                .is_absent()
+        );
+        assert!(
+            Bundle::read(&folder)
+                .unwrap_err()
+                .to_string()
+                .ends_with("is a folder, not a script")
+        );
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
