@@ -1,0 +1,707 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The memory of an environment: one region, two spaces.
+//!
+//! ```text
+//! | the virtual machine's fixed part | cells ->          | bodies ->                |
+//! 0                                  cells      cells_end bodies            bodies_end
+//! ```
+//!
+//! *Cells* are blocks of 64 bytes (`cell`): one size only, so they cannot fragment, and they never
+//! move, so a reference is an offset for life. *Bodies* hold what has a size of its own (bytes of
+//! long strings, parts of tables, saved stacks, programs): each belongs to exactly one cell, is found
+//! through it alone, and may move towards the start of its space, so bodies do not fragment either.
+//!
+//! Collection (`gc`) is incremental and paid for by allocation. A cycle begins only at a safe point of
+//! the virtual machine, where everything that is in use is on its stack; so a reference that a native
+//! function holds between two safe points stays good whatever it allocates. A slice of a body never
+//! outlives the borrow of the [`Heap`] that it came from, and nothing moves without `&mut Heap`.
+//!
+//! # Invariants
+//!
+//! A [`Value`] with a reference tag, wherever a program can reach it, names a cell of the kind that
+//! the tag says. The unsafe blocks of this module and of `vm` rely on it and on the layout above.
+#![allow(unsafe_code)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "offsets stay below the region's size, which is below 4 GiB; nothing divides"
+)]
+
+pub mod cell;
+mod gc;
+mod strings;
+pub mod table;
+
+use crate::value::{Ref, Tag, Value};
+use cell::{
+    BODY_HEADER, BodyHeader, BoxCell, CELL, ClosureCell, Header, INLINE_UPVALUES, Kind, LongCell,
+    NativeClosureCell, Node, ObjectCell,
+};
+
+pub use gc::Phase;
+
+/// Stores must be told to the collector: a cycle marks.
+pub const BARRIER_MARK: u8 = 1;
+/// Stores must be looked at: a packet's young objects have not escaped yet.
+pub const BARRIER_YOUNG: u8 = 2;
+
+/// Memory has run out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfMemory;
+
+/// How much of it an environment uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Usage {
+    /// Bytes in use, garbage that no collection has met yet included.
+    pub live: u64,
+    /// The most that ever was.
+    pub peak: u64,
+    /// Collections that came to their end.
+    pub collections: u64,
+    /// The longest single step of the collector so far, in bytes looked at or moved.
+    pub longest_step: u64,
+}
+
+/// The sizes of the spaces for a guaranteed amount of live memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sizes {
+    /// Bytes for cells.
+    pub cells: u32,
+    /// Bytes for bodies.
+    pub bodies: u32,
+}
+
+impl Sizes {
+    /// What `memory` bytes of live data need.
+    ///
+    /// A cycle starts when at most a quarter is left of what may be garbage, and ends before the next
+    /// quarter is allocated; what dies meanwhile waits for the next cycle. So up to half as much again
+    /// may be in use; bodies also wait for the pass that closes their gaps, another half.
+    pub fn of(memory: u64) -> Option<Self> {
+        let cells = memory + memory / 2 + 4096;
+        let bodies = memory * 2 + 4096;
+        let round = |n: u64| u32::try_from(n.next_multiple_of(u64::from(CELL))).ok();
+        Some(Self { cells: round(cells)?, bodies: round(bodies)? })
+    }
+}
+
+/// The memory of an environment.
+#[repr(C)]
+pub struct Heap {
+    /// The region's first byte.
+    base: *mut u8,
+    /// `BARRIER_*`: what a store of a reference must heed.
+    pub barrier: u8,
+    /// The colour of this cycle, 1 or 2.
+    color: u8,
+    phase: Phase,
+    compacting: bool,
+    /// First free cell.
+    free: Ref,
+    cells: Ref,
+    cells_top: Ref,
+    cells_end: Ref,
+    bodies: Ref,
+    bodies_top: Ref,
+    bodies_end: Ref,
+    /// Number of the packet at hand.
+    serial: u32,
+    /// Hash keys.
+    seed: [u64; 2],
+    /// The shared empty node.
+    empty: Ref,
+    /// Grey cells.
+    gray: Ref,
+    /// The cell whose contents are being marked, and how far that came.
+    scan: gc::Scan,
+    /// Tables with weak references, found in this cycle.
+    weak: Ref,
+    /// Tables whose metatable has `__gc`.
+    finalizable: Ref,
+    /// Those of them that are garbage and wait for their finalizer.
+    pub doomed: Ref,
+    sweep: Ref,
+    compact_from: Ref,
+    compact_to: Ref,
+    /// Where the bodies ended when the packet at hand began.
+    floor: Ref,
+    /// Something was swept or marked since the packet began.
+    pub stepped: bool,
+    /// An object of this packet was stored into an older one.
+    pub escaped: bool,
+    used_cells: u64,
+    used_bodies: u64,
+    peak: u64,
+    guarantee: u64,
+    /// A cycle is wanted when this much is in use.
+    threshold: u64,
+    /// Bytes that may be allocated before the next step is due.
+    credit: i64,
+    /// Work per allocated byte in this cycle.
+    pace: u64,
+    /// Work done and not yet charged as fuel.
+    pub work: u64,
+    marked: u64,
+    collections: u64,
+    longest_step: u64,
+    /// The instruction pointer, constants and upvalues of the function that runs: they may point
+    /// into a body, and then move with it.
+    pub exec: Exec,
+}
+
+/// Pointers of the running function that a moving body takes along.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Exec {
+    /// The next instruction.
+    pub pc: *const crate::bytecode::op::Inst,
+    /// The constants.
+    pub constants: *const Value,
+    /// The upvalues.
+    pub upvalues: *const Value,
+}
+
+/// Where the free list and the spaces stood when a packet began.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    free: Ref,
+    cells_top: Ref,
+    bodies_top: Ref,
+    used_cells: u64,
+    used_bodies: u64,
+    credit: i64,
+}
+
+impl Heap {
+    /// A heap in the part of a region that begins at `start`.
+    ///
+    /// # Safety
+    ///
+    /// `base` is the first byte of a region, 64-byte aligned, zeroed from `start` on for the length
+    /// that `sizes` says, below 4 GiB in all, and nobody else's for as long as the heap lives.
+    pub unsafe fn new(base: *mut u8, start: u32, sizes: Sizes, seed: [u64; 2], guarantee: u64) -> Self {
+        // The shared empty node stands before the cells and is never written.
+        let cells = start.next_multiple_of(CELL) + CELL;
+        let bodies = cells + sizes.cells;
+        Self {
+            base,
+            barrier: 0,
+            color: 1,
+            phase: Phase::Idle,
+            compacting: false,
+            free: 0,
+            cells,
+            cells_top: cells,
+            cells_end: bodies,
+            bodies,
+            bodies_top: bodies,
+            bodies_end: bodies + sizes.bodies,
+            serial: 0,
+            seed: [seed[0] | 1, seed[1] | 1],
+            empty: cells - CELL,
+            gray: 0,
+            scan: gc::Scan::NONE,
+            weak: 0,
+            finalizable: 0,
+            doomed: 0,
+            sweep: 0,
+            compact_from: 0,
+            compact_to: 0,
+            floor: 0,
+            stepped: false,
+            escaped: false,
+            used_cells: 0,
+            used_bodies: 0,
+            peak: 0,
+            guarantee,
+            threshold: gc::first_threshold(guarantee),
+            credit: i64::MAX,
+            pace: 1,
+            work: 0,
+            marked: 0,
+            collections: 0,
+            longest_step: 0,
+            exec: Exec {
+                pc: core::ptr::null(),
+                constants: core::ptr::null(),
+                upvalues: core::ptr::null(),
+            },
+        }
+    }
+
+    /// Bytes that a heap needs from a multiple of 64 on.
+    pub fn size(sizes: Sizes) -> u64 {
+        u64::from(CELL) + u64::from(sizes.cells) + u64::from(sizes.bodies)
+    }
+
+    /// What is in use.
+    pub fn usage(&self) -> Usage {
+        let live = self.used_cells + self.used_bodies;
+        Usage {
+            live,
+            peak: self.peak.max(live),
+            collections: self.collections,
+            longest_step: self.longest_step,
+        }
+    }
+
+    /// A pointer to what lies at an offset of the region.
+    #[inline(always)]
+    pub(crate) fn at<T>(&self, r: Ref) -> *mut T {
+        self.base.wrapping_add(r as usize).cast()
+    }
+
+    /// The header of a cell.
+    #[inline(always)]
+    pub(crate) fn header(&self, r: Ref) -> &Header {
+        // SAFETY: references name cells of the region.
+        unsafe { &*self.at(r) }
+    }
+
+    /// What kind of cell this is.
+    #[inline(always)]
+    pub fn kind(&self, r: Ref) -> Kind {
+        self.header(r).kind
+    }
+
+    // --- cells -----------------------------------------------------------------------------------
+
+    /// Takes a cell; its contents are what they were.
+    #[inline]
+    pub(crate) fn new_cell(&mut self, kind: Kind, flags: u16) -> Result<Ref, OutOfMemory> {
+        self.credit -= i64::from(CELL);
+        if self.credit < 0 {
+            self.step();
+        }
+        let r = self.free;
+        let next = if r != 0 {
+            let next = self.header(r).next;
+            self.free = next;
+            next
+        } else {
+            return self.fresh_cell(kind, flags);
+        };
+        self.used_cells += u64::from(CELL);
+        let header = Header { kind, mark: self.color, flags, next, hash: 0, serial: self.serial };
+        // SAFETY: a free cell of the region.
+        unsafe { self.at::<Header>(r).write(header) };
+        Ok(r)
+    }
+
+    /// Takes the first cell that was never used.
+    #[cold]
+    fn fresh_cell(&mut self, kind: Kind, flags: u16) -> Result<Ref, OutOfMemory> {
+        if self.cells_top >= self.cells_end {
+            self.collect_now();
+            if self.free == 0 {
+                return Err(OutOfMemory);
+            }
+            return self.new_cell(kind, flags);
+        }
+        let r = self.cells_top;
+        self.cells_top += CELL;
+        self.used_cells += u64::from(CELL);
+        let header = Header { kind, mark: self.color, flags, next: 0, hash: 0, serial: self.serial };
+        // SAFETY: inside the space of cells.
+        unsafe { self.at::<Header>(r).write(header) };
+        Ok(r)
+    }
+
+    /// Gives a cell that nothing refers to back; its bodies are given back by the caller.
+    pub(crate) fn free_cell(&mut self, r: Ref) {
+        self.used_cells -= u64::from(CELL);
+        let next = self.free;
+        // SAFETY: a cell of the region that nothing refers to.
+        unsafe {
+            let header = self.at::<Header>(r);
+            (*header).kind = Kind::Free;
+            (*header).next = next;
+        }
+        self.free = r;
+        self.stepped = true;
+    }
+
+    // --- bodies ----------------------------------------------------------------------------------
+
+    /// The header of a body.
+    fn body(&self, body: Ref) -> *mut BodyHeader {
+        self.at(body - BODY_HEADER)
+    }
+
+    /// Bytes that a body can hold.
+    pub(crate) fn body_capacity(&self, body: Ref) -> u32 {
+        // SAFETY: bodies have a header before their data.
+        unsafe { (*self.body(body)).size - BODY_HEADER }
+    }
+
+    /// Takes a body of at least `bytes` for a cell and writes its reference into the cell's field.
+    /// The field must be without a body. The contents are undefined.
+    pub(crate) fn new_body(&mut self, owner: Ref, field: u32, bytes: u64) -> Result<Ref, OutOfMemory> {
+        let r = self.loose_body(owner, field, bytes)?;
+        // SAFETY: the field lies inside the owner's cell.
+        unsafe { *self.at::<Ref>(owner + field) = r };
+        Ok(r)
+    }
+
+    /// Takes a body that its owner's field does not name yet. Until it does, nothing may allocate.
+    pub(crate) fn loose_body(&mut self, owner: Ref, field: u32, bytes: u64) -> Result<Ref, OutOfMemory> {
+        let room = u64::from(self.bodies_end - self.bodies);
+        if bytes > room {
+            return Err(OutOfMemory);
+        }
+        let size = (bytes as u32).next_multiple_of(16) + BODY_HEADER;
+        self.credit -= i64::from(size);
+        if self.credit < 0 {
+            self.step();
+        }
+        if size > self.bodies_end - self.bodies_top {
+            self.collect_now();
+            if size > self.bodies_end - self.bodies_top {
+                return Err(OutOfMemory);
+            }
+        }
+        if self.header(owner).serial != self.serial {
+            self.escaped = true;
+        }
+        let at = self.bodies_top;
+        self.bodies_top += size;
+        self.used_bodies += u64::from(size);
+        // SAFETY: there is room for it at the top of the space.
+        unsafe { self.at::<BodyHeader>(at).write(BodyHeader { owner, size, field, pad: 0 }) };
+        Ok(at + BODY_HEADER)
+    }
+
+    /// Gives a body back.
+    pub(crate) fn free_body(&mut self, body: Ref) {
+        if body == 0 || body == self.empty {
+            return;
+        }
+        // SAFETY: bodies have a header before their data.
+        let size = unsafe {
+            (*self.body(body)).owner = 0;
+            (*self.body(body)).size
+        };
+        self.used_bodies -= u64::from(size);
+        let at = body - BODY_HEADER;
+        // What was there before the packet cannot come back by its mark.
+        self.stepped |= at < self.floor;
+        if at + size == self.bodies_top && !self.compacting {
+            self.bodies_top = at;
+        }
+    }
+
+    /// Tries to make the body at the top of its space hold `bytes` where it is.
+    pub(crate) fn extend_body(&mut self, body: Ref, bytes: u64) -> bool {
+        let header = self.body(body);
+        // SAFETY: bodies have a header before their data.
+        let size = unsafe { (*header).size };
+        let at = body - BODY_HEADER;
+        if at + size != self.bodies_top || bytes > u64::from(self.bodies_end - self.bodies) {
+            return false;
+        }
+        let wanted = (bytes as u32).next_multiple_of(16) + BODY_HEADER;
+        if wanted <= size || wanted - size > self.bodies_end - self.bodies_top {
+            return wanted <= size;
+        }
+        self.credit -= i64::from(wanted - size);
+        self.used_bodies += u64::from(wanted - size);
+        self.bodies_top = at + wanted;
+        // SAFETY: as above; the room behind it was free.
+        unsafe { (*header).size = wanted };
+        // SAFETY: the owner of a body that is not garbage is a cell.
+        if self.header(unsafe { (*header).owner }).serial != self.serial {
+            self.escaped = true;
+        }
+        true
+    }
+
+    /// Shrinks a body to what `bytes` need.
+    pub(crate) fn shrink_body(&mut self, body: Ref, bytes: u32) {
+        let header = self.body(body);
+        // SAFETY: bodies have a header before their data.
+        unsafe {
+            let wanted = bytes.next_multiple_of(16) + BODY_HEADER;
+            let spare = (*header).size.saturating_sub(wanted);
+            let at = body - BODY_HEADER;
+            if spare == 0 {
+                return;
+            }
+            (*header).size = wanted;
+            self.used_bodies -= u64::from(spare);
+            self.stepped |= at < self.floor;
+            if at + wanted + spare == self.bodies_top && !self.compacting {
+                self.bodies_top = at + wanted;
+            } else {
+                // The rest is a piece of garbage of its own.
+                let rest = BodyHeader { owner: 0, size: spare, field: 0, pad: 0 };
+                self.at::<BodyHeader>(at + wanted).write(rest);
+            }
+        }
+    }
+
+    // --- small objects -----------------------------------------------------------------------------
+
+    /// A box that holds a value.
+    #[inline]
+    pub fn new_box(&mut self, value: Value) -> Result<Ref, OutOfMemory> {
+        let r = self.new_cell(Kind::Box, 0)?;
+        self.shade_new(value);
+        // SAFETY: the cell is a box now.
+        unsafe { (*self.at::<BoxCell>(r)).value = value };
+        Ok(r)
+    }
+
+    /// A Lua closure whose upvalues are nil.
+    pub fn new_closure(&mut self, proto: Ref, upvalues: usize) -> Result<Ref, OutOfMemory> {
+        let r = self.new_cell(Kind::Closure, upvalues as u16)?;
+        // SAFETY: the cell is a closure now; its values are written before anything else allocates.
+        unsafe {
+            let cell = self.at::<ClosureCell>(r);
+            (*cell).header.hash = proto;
+            (*cell).values = [Value::NIL; INLINE_UPVALUES];
+            if upvalues > INLINE_UPVALUES {
+                // The kind is set last: a cell without its body must not look like one with.
+                (*cell).header.flags = 0;
+                let field = core::mem::offset_of!(ClosureCell, values) as u32 + 8;
+                let body = self.new_body(r, field, 16 * upvalues as u64)?;
+                for i in 0..upvalues {
+                    self.at::<Value>(body).add(i).write(Value::NIL);
+                }
+                (*self.at::<ClosureCell>(r)).header.flags = upvalues as u16;
+            }
+        }
+        Ok(r)
+    }
+
+    /// The upvalues of a Lua closure.
+    #[inline(always)]
+    pub(crate) fn upvalues(&self, closure: Ref) -> *mut Value {
+        let cell = self.at::<ClosureCell>(closure);
+        // SAFETY: a closure's cell; with many upvalues the first payload names their body.
+        unsafe {
+            if (*cell).header.flags as usize <= INLINE_UPVALUES {
+                (&raw mut (*cell).values).cast()
+            } else {
+                self.at((*cell).values[0].payload as Ref)
+            }
+        }
+    }
+
+    /// A native function with values of its own.
+    pub fn new_native_closure(&mut self, native: u32, values: &[Value]) -> Result<Ref, OutOfMemory> {
+        let count = values.len().min(INLINE_UPVALUES);
+        let r = self.new_cell(Kind::NativeClosure, count as u16)?;
+        let mut all = [Value::NIL; INLINE_UPVALUES];
+        for (to, &from) in all.iter_mut().zip(values) {
+            self.shade_new(from);
+            *to = from;
+        }
+        // SAFETY: the cell is a native closure now.
+        unsafe {
+            let cell = self.at::<NativeClosureCell>(r);
+            (*cell).header.hash = native;
+            (*cell).values = all;
+        }
+        Ok(r)
+    }
+
+    /// An object of the engine with `len` zeroed bytes.
+    pub fn new_object(&mut self, class: u16, len: u32) -> Result<Ref, OutOfMemory> {
+        let r = self.new_cell(Kind::Object, class)?;
+        // SAFETY: the cell is an object now.
+        unsafe {
+            let cell = self.at::<ObjectCell>(r);
+            (*cell).body = 0;
+            (*cell).len = 0;
+            (*cell).meta = 0;
+            (*cell).word = 0;
+            (*cell).value = Value::NIL;
+            if len > 0 {
+                let field = core::mem::offset_of!(ObjectCell, body) as u32;
+                let body = self.new_body(r, field, u64::from(len))?;
+                self.at::<u8>(body).write_bytes(0, len as usize);
+                (*self.at::<ObjectCell>(r)).len = len;
+            }
+        }
+        Ok(r)
+    }
+
+    /// The class of an object.
+    pub fn object_class(&self, r: Ref) -> u16 {
+        self.header(r).flags
+    }
+
+    /// The bytes of an object.
+    pub fn object_bytes(&self, r: Ref) -> &[u8] {
+        // SAFETY: an object's cell and its body.
+        unsafe {
+            let cell = self.at::<ObjectCell>(r);
+            if (*cell).body == 0 {
+                return &[];
+            }
+            core::slice::from_raw_parts(self.at((*cell).body), (*cell).len as usize)
+        }
+    }
+
+    /// The bytes of an object, to be changed.
+    pub fn object_bytes_mut(&mut self, r: Ref) -> &mut [u8] {
+        // SAFETY: an object's cell and its body.
+        unsafe {
+            let cell = self.at::<ObjectCell>(r);
+            if (*cell).body == 0 {
+                return &mut [];
+            }
+            core::slice::from_raw_parts_mut(self.at((*cell).body), (*cell).len as usize)
+        }
+    }
+
+    /// The value that an object keeps alive.
+    pub fn object_value(&self, r: Ref) -> Value {
+        // SAFETY: an object's cell.
+        unsafe { (*self.at::<ObjectCell>(r)).value }
+    }
+
+    /// Lets an object keep a value alive.
+    pub fn set_object_value(&mut self, r: Ref, value: Value) {
+        let old = self.object_value(r);
+        self.store_barrier(r, old, value);
+        // SAFETY: an object's cell.
+        unsafe { (*self.at::<ObjectCell>(r)).value = value };
+    }
+
+    /// The metatable of an object, or 0.
+    pub fn object_meta(&self, r: Ref) -> Ref {
+        // SAFETY: an object's cell.
+        unsafe { (*self.at::<ObjectCell>(r)).meta }
+    }
+
+    /// Gives an object its metatable, or takes it away with 0.
+    pub fn set_object_meta(&mut self, r: Ref, meta: Ref) {
+        self.store_barrier(r, Value::NIL, Value::object(Tag::Table, meta));
+        // SAFETY: an object's cell.
+        unsafe { (*self.at::<ObjectCell>(r)).meta = meta };
+    }
+
+    // --- packets -----------------------------------------------------------------------------------
+
+    /// A packet begins.
+    #[inline]
+    pub fn begin_packet(&mut self) -> Mark {
+        self.serial = match self.serial.checked_add(1) {
+            Some(serial) => serial,
+            None => self.restart_serials(),
+        };
+        self.floor = self.bodies_top;
+        self.stepped = false;
+        self.escaped = false;
+        self.barrier |= BARRIER_YOUNG;
+        Mark {
+            free: self.free,
+            cells_top: self.cells_top,
+            bodies_top: self.bodies_top,
+            used_cells: self.used_cells,
+            used_bodies: self.used_bodies,
+            credit: self.credit,
+        }
+    }
+
+    /// Every cell becomes older than every packet to come, before serials repeat.
+    #[cold]
+    fn restart_serials(&mut self) -> u32 {
+        let mut r = self.cells;
+        while r < self.cells_top {
+            // SAFETY: a cell of the region.
+            unsafe { (*self.at::<Header>(r)).serial = 0 };
+            r += CELL;
+        }
+        1
+    }
+
+    /// A packet ends: gives back all that it allocated when nothing of it can be reached any more.
+    /// Says whether it did, and so whether stale values may be left on the stack.
+    #[inline]
+    pub fn end_packet(&mut self, mark: Mark) -> bool {
+        self.barrier &= !BARRIER_YOUNG;
+        self.floor = 0;
+        if self.used_cells == mark.used_cells && self.bodies_top == mark.bodies_top {
+            return false;
+        }
+        self.give_back(mark)
+    }
+
+    #[cold]
+    fn give_back(&mut self, mark: Mark) -> bool {
+        self.peak = self.peak.max(self.used_cells + self.used_bodies);
+        if self.stepped || self.escaped || self.compacting {
+            return false;
+        }
+        let mut r = mark.free;
+        while r != self.free {
+            // SAFETY: cells taken since the mark follow each other on the list as it was.
+            unsafe {
+                let header = self.at::<Header>(r);
+                (*header).kind = Kind::Free;
+                r = (*header).next;
+            }
+        }
+        self.free = mark.free;
+        self.cells_top = mark.cells_top;
+        self.bodies_top = mark.bodies_top;
+        self.used_cells = mark.used_cells;
+        self.used_bodies = mark.used_bodies;
+        self.credit = mark.credit;
+        true
+    }
+
+    // --- barriers ----------------------------------------------------------------------------------
+
+    /// To be called before `old` inside the object `container` is replaced by `new`.
+    #[inline(always)]
+    pub(crate) fn store_barrier(&mut self, container: Ref, old: Value, new: Value) {
+        if self.barrier != 0 {
+            self.heed_store(container, old, new);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn heed_store(&mut self, container: Ref, old: Value, new: Value) {
+        if self.barrier & BARRIER_MARK != 0 {
+            self.shade(old);
+            self.shade(new);
+        }
+        if let Some(r) = reference(new)
+            && self.header(r).serial == self.serial
+            && self.header(container).serial != self.serial
+        {
+            self.escaped = true;
+        }
+    }
+
+    /// To be called for a value that goes into an object that is new.
+    #[inline(always)]
+    pub(crate) fn shade_new(&mut self, value: Value) {
+        if self.barrier & BARRIER_MARK != 0 {
+            self.shade(value);
+        }
+    }
+}
+
+/// The cell that a value refers to.
+#[inline(always)]
+pub(crate) fn reference(v: Value) -> Option<Ref> {
+    match v.tag {
+        Tag::Str | Tag::Table | Tag::Closure | Tag::Thread | Tag::Addr6 | Tag::Object | Tag::Box => {
+            let r = v.payload as Ref;
+            (r != 0).then_some(r)
+        }
+        _ => None,
+    }
+}
+
+/// Bytes of a hash part.
+pub(crate) const fn nodes_size(mask: u32) -> u64 {
+    (mask as u64 + 1) * size_of::<Node>() as u64
+}
+
+/// The cell field of a long string's body.
+pub(crate) const LONG_BODY: u32 = core::mem::offset_of!(LongCell, body) as u32;

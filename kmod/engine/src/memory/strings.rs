@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Strings, strings under construction, IPv6 addresses, and the keyed hash of all of them.
+//!
+//! Strings are not interned. The payload of a string value is its cell, and in the upper half the
+//! string's hash when it is known (0 when not): two different hashes tell two strings apart without
+//! looking at either, and a constant finds its node in a table by one compare of 64 bits.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "slices of fixed length; the compiler drops the checks"
+)]
+
+use super::cell::{Addr6Cell, Header, Kind, LongCell, SHORT, ShortCell};
+use super::{Heap, LONG_BODY, OutOfMemory};
+use crate::value::{Ref, Tag, Value};
+
+/// The longest string.
+pub const MAX_STRING: usize = 0x7fff_ff00;
+
+impl Heap {
+    /// A string value for a cell.
+    fn string_value(&self, r: Ref) -> Value {
+        Value { tag: Tag::Str, aux: 0, payload: u64::from(r) | u64::from(self.header(r).hash) << 32 }
+    }
+
+    /// A string with these bytes.
+    pub fn new_string(&mut self, bytes: &[u8]) -> Result<Value, OutOfMemory> {
+        if bytes.len() <= SHORT {
+            let r = self.new_cell(Kind::Short, bytes.len() as u16)?;
+            // SAFETY: the cell is a short string now, and the bytes fit.
+            unsafe {
+                let to = (&raw mut (*self.at::<ShortCell>(r)).bytes).cast::<u8>();
+                to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            }
+            return Ok(Value::object(Tag::Str, r));
+        }
+        let r = self.new_long(bytes.len())?;
+        // SAFETY: the new body holds that many bytes, and is none of the caller's.
+        unsafe {
+            let body = (*self.at::<LongCell>(r)).body;
+            self.at::<u8>(body).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        Ok(Value::object(Tag::Str, r))
+    }
+
+    /// A long string's cell with undefined contents.
+    fn new_long(&mut self, len: usize) -> Result<Ref, OutOfMemory> {
+        if len > MAX_STRING {
+            return Err(OutOfMemory);
+        }
+        let r = self.new_cell(Kind::Long, 0)?;
+        // SAFETY: the cell is a long string now; it is empty until its body is there.
+        unsafe {
+            let cell = self.at::<LongCell>(r);
+            (*cell).body = 0;
+            (*cell).len = 0;
+            (*cell).capacity = 0;
+            self.new_body(r, LONG_BODY, len as u64)?;
+            let cell = self.at::<LongCell>(r);
+            (*cell).len = len as u32;
+            (*cell).capacity = len as u32;
+        }
+        Ok(r)
+    }
+
+    /// A string with the bytes of another one from `start` to before `end`, clamped to what it has.
+    pub fn substring(&mut self, of: Ref, start: usize, end: usize) -> Result<Value, OutOfMemory> {
+        let len = self.string_bytes(of).len();
+        let end = end.min(len);
+        let start = start.min(end);
+        let count = end - start;
+        if start == 0 && count == len {
+            return Ok(self.string_value(of));
+        }
+        if count <= SHORT {
+            let mut copy = [0; SHORT];
+            copy[..count].copy_from_slice(&self.string_bytes(of)[start..end]);
+            return self.new_string(&copy[..count]);
+        }
+        let r = self.new_long(count)?;
+        // SAFETY: both bodies are there, in different places, and hold the bytes counted above.
+        unsafe {
+            let from = self.string_bytes(of).as_ptr().add(start);
+            let body = (*self.at::<LongCell>(r)).body;
+            self.at::<u8>(body).copy_from_nonoverlapping(from, count);
+        }
+        Ok(Value::object(Tag::Str, r))
+    }
+
+    /// The bytes of a string.
+    #[inline]
+    pub fn string_bytes(&self, r: Ref) -> &[u8] {
+        // SAFETY: a string's cell; a long one's body holds its bytes. Nothing moves while the slice
+        // borrows the heap.
+        unsafe {
+            if self.header(r).kind == Kind::Short {
+                let cell = self.at::<ShortCell>(r);
+                let len = usize::from((*cell).header.flags).min(SHORT);
+                core::slice::from_raw_parts((&raw const (*cell).bytes).cast(), len)
+            } else {
+                let cell = self.at::<LongCell>(r);
+                if (*cell).body == 0 {
+                    return &[];
+                }
+                core::slice::from_raw_parts(self.at((*cell).body), (*cell).len as usize)
+            }
+        }
+    }
+
+    /// The hash of a string, computed when it is first asked for; never 0.
+    #[inline]
+    pub fn string_hash(&mut self, r: Ref) -> u32 {
+        let known = self.header(r).hash;
+        if known != 0 {
+            return known;
+        }
+        let hash = self.hash_bytes(self.string_bytes(r));
+        // SAFETY: a string's cell.
+        unsafe { (*self.at::<Header>(r)).hash = hash };
+        hash
+    }
+
+    /// The same string value with its hash in the payload.
+    pub fn with_hash(&mut self, v: Value) -> Value {
+        let r = v.as_ref();
+        let hash = self.string_hash(r);
+        Value { tag: v.tag, aux: v.aux, payload: u64::from(r) | u64::from(hash) << 32 }
+    }
+
+    /// Whether two string values are equal.
+    #[inline]
+    pub fn strings_equal(&self, a: Value, b: Value) -> bool {
+        let (ra, rb) = (a.as_ref(), b.as_ref());
+        if ra == rb {
+            return true;
+        }
+        let (ha, hb) = (a.payload >> 32, b.payload >> 32);
+        if ha != 0 && hb != 0 && ha != hb {
+            return false;
+        }
+        self.string_bytes(ra) == self.string_bytes(rb)
+    }
+
+    /// A string that lives as long as its environment, with its hash.
+    pub fn permanent_string(&mut self, bytes: &[u8]) -> Result<Value, OutOfMemory> {
+        let v = self.new_string(bytes)?;
+        let v = self.with_hash(v);
+        self.make_permanent(v.as_ref());
+        Ok(v)
+    }
+
+    /// A cell that lives as long as its environment.
+    pub fn make_permanent(&mut self, r: Ref) {
+        // SAFETY: references name cells.
+        unsafe { (*self.at::<Header>(r)).mark = super::cell::PERMANENT };
+    }
+
+    /// The keyed hash of some bytes; never 0.
+    pub fn hash_bytes(&self, bytes: &[u8]) -> u32 {
+        let h = siphash(self.seed, bytes);
+        ((h >> 32) as u32 ^ h as u32).max(1)
+    }
+
+    /// The keyed hash of a word.
+    #[inline(always)]
+    pub fn hash_word(&self, x: u64) -> u32 {
+        let x = (x ^ self.seed[0]).wrapping_mul(self.seed[1]);
+        let x = (x ^ x >> 32).wrapping_mul(self.seed[0]);
+        (x >> 32) as u32
+    }
+
+    // --- construction --------------------------------------------------------------------------------
+
+    /// A string under construction.
+    pub fn new_buffer(&mut self, capacity: usize) -> Result<Ref, OutOfMemory> {
+        let r = self.new_cell(Kind::Buffer, 0)?;
+        // SAFETY: the cell is a buffer now.
+        unsafe {
+            let cell = self.at::<LongCell>(r);
+            (*cell).body = 0;
+            (*cell).len = 0;
+            (*cell).capacity = 0;
+        }
+        self.reserve_buffer(r, capacity)?;
+        Ok(r)
+    }
+
+    /// Makes room for `more` bytes behind those that a buffer has.
+    pub fn reserve_buffer(&mut self, r: Ref, more: usize) -> Result<(), OutOfMemory> {
+        // SAFETY: a buffer's cell; its body, when it has one, holds `capacity` bytes.
+        unsafe {
+            let cell = self.at::<LongCell>(r);
+            let (body, len) = ((*cell).body, (*cell).len as usize);
+            let wanted = len + more;
+            if wanted <= (*cell).capacity as usize {
+                return Ok(());
+            }
+            if wanted > MAX_STRING {
+                return Err(OutOfMemory);
+            }
+            let roomy = wanted.max(64).max(len + len / 2);
+            if body != 0 && self.extend_body(body, roomy as u64) {
+                (*cell).capacity = self.body_capacity(body);
+                return Ok(());
+            }
+            let fresh = self.loose_body(r, LONG_BODY, roomy as u64).or_else(|e| {
+                if roomy > wanted { self.loose_body(r, LONG_BODY, wanted as u64) } else { Err(e) }
+            })?;
+            // Taking it may have moved the old body.
+            let old = (*cell).body;
+            if old != 0 {
+                self.at::<u8>(fresh).copy_from_nonoverlapping(self.at(old), len);
+                self.work += len as u64 / 8;
+                self.free_body(old);
+            }
+            (*cell).body = fresh;
+            (*cell).capacity = self.body_capacity(fresh);
+        }
+        Ok(())
+    }
+
+    /// Appends bytes to a buffer.
+    pub fn push_bytes(&mut self, r: Ref, bytes: &[u8]) -> Result<(), OutOfMemory> {
+        self.reserve_buffer(r, bytes.len())?;
+        // SAFETY: there is room for them, and the body is none of the caller's.
+        unsafe {
+            let cell = self.at::<LongCell>(r);
+            let to = self.at::<u8>((*cell).body).add((*cell).len as usize);
+            to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            (*cell).len += bytes.len() as u32;
+        }
+        Ok(())
+    }
+
+    /// Appends the bytes of a string from `start` to before `end`, clamped to what it has.
+    pub fn push_part(&mut self, r: Ref, of: Ref, start: usize, end: usize) -> Result<(), OutOfMemory> {
+        let end = end.min(self.string_bytes(of).len());
+        let start = start.min(end);
+        let count = end - start;
+        self.reserve_buffer(r, count)?;
+        // SAFETY: there is room for them; the two bodies are different.
+        unsafe {
+            let from = self.string_bytes(of).as_ptr().add(start);
+            let cell = self.at::<LongCell>(r);
+            let to = self.at::<u8>((*cell).body).add((*cell).len as usize);
+            to.copy_from_nonoverlapping(from, count);
+            (*cell).len += count as u32;
+        }
+        Ok(())
+    }
+
+    /// Appends `count` times the same byte.
+    pub fn push_fill(&mut self, r: Ref, byte: u8, count: usize) -> Result<(), OutOfMemory> {
+        self.reserve_buffer(r, count)?;
+        // SAFETY: there is room for them.
+        unsafe {
+            let cell = self.at::<LongCell>(r);
+            self.at::<u8>((*cell).body).add((*cell).len as usize).write_bytes(byte, count);
+            (*cell).len += count as u32;
+        }
+        Ok(())
+    }
+
+    /// What a buffer holds so far.
+    pub fn buffer_bytes(&self, r: Ref) -> &[u8] {
+        self.string_bytes(r)
+    }
+
+    /// The same, to be changed.
+    pub fn buffer_bytes_mut(&mut self, r: Ref) -> &mut [u8] {
+        // SAFETY: a buffer's cell and its body.
+        unsafe {
+            let cell = self.at::<LongCell>(r);
+            if (*cell).body == 0 {
+                return &mut [];
+            }
+            core::slice::from_raw_parts_mut(self.at((*cell).body), (*cell).len as usize)
+        }
+    }
+
+    /// Cuts a buffer to its first `len` bytes.
+    pub fn truncate_buffer(&mut self, r: Ref, len: usize) {
+        // SAFETY: a buffer's cell.
+        unsafe {
+            let cell = self.at::<LongCell>(r);
+            (*cell).len = (*cell).len.min(len as u32);
+        }
+    }
+
+    /// Turns a buffer into the string that it holds. The buffer is no more.
+    pub fn finish_buffer(&mut self, r: Ref) -> Value {
+        // SAFETY: a buffer's cell and its body; the bytes of a short string are copied out before the
+        // cell's contents are replaced by them.
+        unsafe {
+            let cell = self.at::<LongCell>(r);
+            let (body, len) = ((*cell).body, (*cell).len as usize);
+            (*cell).header.hash = 0;
+            if len <= SHORT {
+                let short = self.at::<ShortCell>(r);
+                (*short).header.kind = Kind::Short;
+                (*short).header.flags = len as u16;
+                if body != 0 {
+                    let to = (&raw mut (*short).bytes).cast::<u8>();
+                    to.copy_from_nonoverlapping(self.at(body), len);
+                    self.free_body(body);
+                }
+            } else {
+                (*cell).header.kind = Kind::Long;
+                self.shrink_body(body, len as u32);
+                (*cell).capacity = len as u32;
+            }
+        }
+        Value::object(Tag::Str, r)
+    }
+
+    // --- addresses -----------------------------------------------------------------------------------
+
+    /// An IPv6 address, 16 bytes in network order.
+    pub fn new_addr6(&mut self, bytes: [u8; 16]) -> Result<Value, OutOfMemory> {
+        let hash = self.hash_bytes(&bytes);
+        let r = self.new_cell(Kind::Addr6, 0)?;
+        // SAFETY: the cell is an address now.
+        unsafe {
+            let cell = self.at::<Addr6Cell>(r);
+            (*cell).header.hash = hash;
+            (*cell).bytes = bytes;
+        }
+        Ok(Value { tag: Tag::Addr6, aux: 0, payload: u64::from(r) | u64::from(hash) << 32 })
+    }
+
+    /// The bytes of an IPv6 address.
+    pub fn addr6(&self, r: Ref) -> [u8; 16] {
+        // SAFETY: an address's cell.
+        unsafe { (*self.at::<Addr6Cell>(r)).bytes }
+    }
+}
+
+/// SipHash-1-3.
+fn siphash(key: [u64; 2], bytes: &[u8]) -> u64 {
+    let mut v = [
+        key[0] ^ 0x736f_6d65_7073_6575,
+        key[1] ^ 0x646f_7261_6e64_6f6d,
+        key[0] ^ 0x6c79_6765_6e65_7261,
+        key[1] ^ 0x7465_6462_7974_6573,
+    ];
+    let mut words = bytes.chunks_exact(8);
+    for word in &mut words {
+        let mut raw = [0; 8];
+        raw.copy_from_slice(word);
+        let m = u64::from_le_bytes(raw);
+        v[3] ^= m;
+        sip_round(&mut v);
+        v[0] ^= m;
+    }
+    let mut last = (bytes.len() as u64) << 56;
+    for (i, &b) in words.remainder().iter().enumerate() {
+        last |= u64::from(b) << (8 * i);
+    }
+    v[3] ^= last;
+    sip_round(&mut v);
+    v[0] ^= last;
+    v[2] ^= 0xff;
+    sip_round(&mut v);
+    sip_round(&mut v);
+    sip_round(&mut v);
+    v[0] ^ v[1] ^ v[2] ^ v[3]
+}
+
+#[inline(always)]
+fn sip_round(v: &mut [u64; 4]) {
+    v[0] = v[0].wrapping_add(v[1]);
+    v[1] = v[1].rotate_left(13) ^ v[0];
+    v[0] = v[0].rotate_left(32);
+    v[2] = v[2].wrapping_add(v[3]);
+    v[3] = v[3].rotate_left(16) ^ v[2];
+    v[0] = v[0].wrapping_add(v[3]);
+    v[3] = v[3].rotate_left(21) ^ v[0];
+    v[2] = v[2].wrapping_add(v[1]);
+    v[1] = v[1].rotate_left(17) ^ v[2];
+    v[2] = v[2].rotate_left(32);
+}
