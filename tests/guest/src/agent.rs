@@ -213,7 +213,7 @@ impl<'a> Session<'a> {
         loop {
             self.wait(signals)?;
             self.reap(signals)?;
-            self.feed()?;
+            self.feed();
             for index in (0..self.outputs.len()).rev() {
                 self.forward(index)?;
             }
@@ -299,34 +299,33 @@ impl<'a> Session<'a> {
     }
 
     /// Writes to the command's input what fits.
-    fn feed(&mut self) -> Result<()> {
+    fn feed(&mut self) {
         let Some(input) = &mut self.input else {
             self.waiting.clear();
-            return Ok(());
+            return;
         };
         while !self.waiting.is_empty() {
             let (front, _) = self.waiting.as_slices();
             match input.write(front) {
                 Ok(count) => drop(self.waiting.drain(..count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The command closed its input: the rest has no reader.
                 Err(_) => {
                     self.waiting.clear();
                     self.input = None;
-                    return Ok(());
+                    return;
                 }
             }
         }
         if self.input_ended && self.terminal.is_none() {
             self.input = None;
         }
-        Ok(())
     }
 
     /// Sends all that an output has for now.
     fn forward(&mut self, index: usize) -> Result<()> {
-        let mut buffer = [0; 32 * 1024];
+        let mut buffer = [0; 16 * 1024];
         loop {
             let (kind, file) = &mut self.outputs[index];
             match file.read(&mut buffer) {

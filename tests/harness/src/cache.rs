@@ -12,12 +12,12 @@ use crate::progress::note;
 
 /// `$XDG_CACHE_HOME/packetscript`, or `~/.cache/packetscript`.
 pub fn folder() -> Result<PathBuf> {
-    let base = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
-        Some(base) => PathBuf::from(base),
-        None => {
-            let home = std::env::var_os("HOME").context("HOME is not set")?;
-            PathBuf::from(home).join(".cache")
-        }
+    let given = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty());
+    let base = if let Some(base) = given {
+        PathBuf::from(base)
+    } else {
+        let home = std::env::var_os("HOME").context("HOME is not set")?;
+        PathBuf::from(home).join(".cache")
     };
     let folder = base.join("packetscript");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
@@ -37,20 +37,22 @@ impl Key {
         self
     }
 
-    /// Adds a file's or a whole folder's names and contents, `target` folders left out.
-    pub fn add_tree(&mut self, path: &Path) -> Result<&mut Self> {
-        if path.is_dir() {
-            let mut names = fs::read_dir(path)?
-                .map(|entry| Ok(entry?.path()))
+    /// Adds names and contents of a file or of a whole folder, `path` below `top`. What builds
+    /// leave behind is not looked at, nor is where the work tree lies.
+    pub fn add_tree(&mut self, top: &Path, path: &str) -> Result<&mut Self> {
+        let place = top.join(path);
+        if place.is_dir() {
+            let mut names = fs::read_dir(&place)?
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
                 .collect::<std::io::Result<Vec<_>>>()?;
-            names.retain(|path| path.file_name().is_some_and(|name| name != "target"));
             names.sort();
-            for name in names {
-                self.add_tree(&name)?;
+            for name in names.iter().filter(|name| is_source(name)) {
+                self.add_tree(top, &format!("{path}/{name}"))?;
             }
         } else {
-            let contents = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            self.add(path.as_os_str().as_encoded_bytes()).add(contents);
+            let contents =
+                fs::read(&place).with_context(|| format!("reading {}", place.display()))?;
+            self.add(path).add(contents);
         }
         Ok(self)
     }
@@ -58,12 +60,16 @@ impl Key {
     /// The key: enough digits to tell everything here apart.
     pub fn finish(&self) -> String {
         let digest = self.0.clone().finalize();
-        digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let start = digest.first_chunk::<8>().copied().unwrap_or_default();
+        format!("{:016x}", u64::from_be_bytes(start))
     }
+}
+
+/// Whether a file or folder of this name is something that people wrote.
+fn is_source(name: &str) -> bool {
+    const BUILT: [&str; 5] = ["cmd", "ko", "mod", "o", "snap.new"];
+    let is_built = BUILT.iter().any(|end| name.ends_with(&format!(".{end}")));
+    !(is_built || name == "target" || name.starts_with('.') || name.ends_with(".mod.c"))
 }
 
 /// Waits until no other process holds the lock named `name`; it is held until dropped.

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::suite::Suite;
-use crate::vm;
+use crate::{dist, vm};
 
 /// Builds, runs, tests and packages PacketScript.
 #[derive(Parser)]
@@ -23,6 +23,8 @@ pub struct Cli {
 enum Task {
     /// Boots a Debian release in a virtual machine and runs a command in it as root.
     Vm(VmArgs),
+    /// Builds the Debian packages into dist/.
+    Dist,
 }
 
 #[derive(Args)]
@@ -56,6 +58,7 @@ struct VmArgs {
 /// Does what the command line asks.
 pub fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
+        Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => {
             let suite = Suite::by_name(&args.suite)?;
             vm::run(&vm::Request {

@@ -23,6 +23,12 @@ pub const MACHINES: &[Need] = &[
     ("zstd", "zstd"),
 ];
 
+/// What compiling for the kernel needs, beside Rust.
+pub const COMPILE: &[Need] = &[("gcc", "gcc"), ("ld", "binutils"), ("make", "make")];
+
+/// What packing needs.
+pub const PACKAGING: &[Need] = &[("dpkg-deb", "dpkg"), ("dpkg-parsechangelog", "dpkg-dev")];
+
 /// The folders beyond PATH that hold programs for root.
 const ROOTS_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
@@ -65,6 +71,11 @@ pub fn need_packages(packages: &[&str]) -> Result<()> {
     } else {
         install(&missing)
     }
+}
+
+/// The version of an installed Debian package.
+pub fn version_of(package: &str) -> Result<Vec<u8>> {
+    output(std::process::Command::new("dpkg-query").args(["-W", "-f", "${Version}", package]))
 }
 
 fn install(packages: &[&str]) -> Result<()> {

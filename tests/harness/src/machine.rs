@@ -121,11 +121,6 @@ impl Machine {
         &self.port
     }
 
-    /// The file with the kernel's messages.
-    pub fn log(&self) -> &Path {
-        &self.log
-    }
-
     /// The end of what the kernel, and QEMU itself, said.
     pub fn log_tail(&self) -> String {
         let read =
@@ -141,7 +136,7 @@ impl Machine {
 
     /// Waits for the next frame until `deadline`.
     pub fn next_event(&mut self, deadline: Option<Instant>) -> Result<Event> {
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = [0; 16 * 1024];
         loop {
             if let Some(frame) = self.decoder.next_frame()? {
                 return Ok(Event::Frame(frame));

@@ -4,10 +4,14 @@
 mod cache;
 mod cli;
 mod command;
+mod deb;
 mod deps;
+mod dist;
+mod engine;
 mod image;
 mod initramfs;
 mod kernel;
+mod layer;
 mod machine;
 mod progress;
 mod root;
@@ -15,6 +19,7 @@ mod session;
 mod suite;
 mod terminal;
 mod tools;
+mod userspace;
 mod vm;
 
 use std::process::ExitCode;

@@ -34,7 +34,7 @@ impl Root {
     pub fn of(suite: &Suite) -> Result<Self> {
         let mut key = Key::default();
         key.add(RECIPE)
-            .add(suite.packages())
+            .add(Suite::packages())
             .add(suite.preferences().unwrap_or_default());
         for line in suite.sources() {
             key.add(line);
@@ -60,6 +60,11 @@ impl Root {
     /// The kernel to boot.
     pub fn kernel(&self) -> PathBuf {
         self.folder.join("vmlinuz")
+    }
+
+    /// What `uname -r` says under it.
+    pub fn release(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.folder.join("release"))?)
     }
 
     /// The initramfs: the root's modules around our init, as it is built now.
@@ -112,14 +117,12 @@ fn build(suite: &Suite, making: &Path) -> Result<()> {
 
 fn bootstrap(suite: &Suite, tree: &Path, log: &Path) -> Result<()> {
     // The initramfs is ours, so none is generated in the root.
-    let mut setup = String::from(
+    let preferences = suite.preferences().unwrap_or_default();
+    let setup = format!(
         "mkdir -p \"$1/etc/initramfs-tools\" \"$1/etc/apt/preferences.d\"
-         echo update_initramfs=no > \"$1/etc/initramfs-tools/update-initramfs.conf\"\n",
+         echo update_initramfs=no > \"$1/etc/initramfs-tools/update-initramfs.conf\"
+         printf '%s' '{preferences}' > \"$1/etc/apt/preferences.d/kernel\""
     );
-    if let Some(preferences) = suite.preferences() {
-        let file = "$1/etc/apt/preferences.d/kernel";
-        setup.push_str(&format!("printf '%s' '{preferences}' > \"{file}\"\n"));
-    }
     let customize =
         "rm -rf \"$1\"/var/cache/apt/* \"$1\"/var/lib/apt/lists/* \"$1\"/etc/resolv.conf
          printf '127.0.0.1 localhost\\n::1 localhost\\n127.0.1.1 packetscript\\n' > \"$1/etc/hosts\"
@@ -135,7 +138,7 @@ fn bootstrap(suite: &Suite, tree: &Path, log: &Path) -> Result<()> {
     command
         .arg(format!("--setup-hook={setup}"))
         .arg(format!("--customize-hook={customize}"));
-    command.arg(format!("--include={}", suite.packages()));
+    command.arg(format!("--include={}", Suite::packages()));
     command.arg(suite.release()).arg(tree).args(suite.sources());
     logged(&mut command, log)
 }

@@ -76,8 +76,8 @@ impl Suite {
         &self.release
     }
 
-    /// The packages of its root.
-    pub fn packages(&self) -> String {
+    /// The packages of every root.
+    pub fn packages() -> String {
         PACKAGES.join(",")
     }
 

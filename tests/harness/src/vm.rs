@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::machine::{Boot, Machine, Shape};
 use crate::root::Root;
 use crate::session::{self, Input, Job, Outcome};
 use crate::suite::Suite;
-use crate::{deps, progress, terminal};
+use crate::{deps, dist, layer, progress, terminal};
 
 /// Our status when the command did not end in time.
 pub const TIMED_OUT: u8 = 124;
@@ -38,14 +38,16 @@ pub struct Request<'a> {
 pub fn boot_files(suite: &Suite, bare: bool) -> Result<Boot> {
     deps::need(deps::MACHINES)?;
     let root = Root::of(suite)?;
-    if !bare {
-        bail!("the packages are not part of the machines yet: use --bare");
-    }
+    let disk = if bare {
+        root.image()
+    } else {
+        layer::image(suite, &root, &dist::packages()?)?
+    };
     Ok(Boot {
         name: suite.name().to_owned(),
         kernel: root.kernel(),
         initramfs: root.initramfs(suite)?,
-        disk: root.image(),
+        disk,
     })
 }
 

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `cargo xtask dist`: the packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::cache::{self, Key};
+use crate::deb::{Package, Release};
+use crate::tools::workspace;
+use crate::{command, deps, engine, progress, userspace};
+
+/// Where iptables looks for plugins on Debian.
+const PLUGINS: &str = "usr/lib/x86_64-linux-gnu/xtables";
+
+/// What the packages are made from, beside engine.o.
+const SOURCES: [&str; 8] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "examples",
+    "kmod",
+    "packaging/debian",
+    "pstui",
+    "tests/harness/src",
+    "xtables-plugin",
+];
+
+/// Packages, and what tells them from others.
+pub struct Packages {
+    /// The folder that holds the .deb files.
+    pub folder: PathBuf,
+    /// Changes with any source.
+    pub key: String,
+}
+
+/// The packages, built if they are not in the cache.
+pub fn packages() -> Result<Packages> {
+    deps::need(deps::MACHINES)?;
+    deps::need(deps::PACKAGING)?;
+    let mut key = Key::default();
+    for source in SOURCES {
+        key.add_tree(workspace(), source)?;
+    }
+    key.add(command::output(
+        std::process::Command::new("rustc")
+            .arg("-V")
+            .current_dir(workspace()),
+    )?);
+    let key = key.add(engine::key()?).finish();
+    let folder = cache::folder_of("packages", "packages", &key, build)?;
+    Ok(Packages { folder, key })
+}
+
+fn build(making: &Path) -> Result<()> {
+    let release = Release::read()?;
+    let programs = userspace::programs(release.epoch)?;
+    let engine = engine::object()?;
+    progress::step("packing", || {
+        let work = making.join("work");
+        let module = Package::new("packetscript-dkms", &release, &work)?;
+        let sources = format!("usr/src/packetscript-{}", release.version);
+        module.folder(&workspace().join("kmod"), &sources, &is_of_the_shim)?;
+        module.copy(&engine, &format!("{sources}/object/engine.o"), 0o644)?;
+        let dkms = fs::read_to_string(workspace().join("packaging/debian/dkms.conf"))?;
+        let dkms = dkms.replace("@VERSION@", &release.version);
+        module.file(&format!("{sources}/dkms.conf"), dkms.as_bytes(), 0o644)?;
+        module.build(making)?;
+
+        let plugin = Package::new("packetscript-iptables", &release, &work)?;
+        plugin.copy(&programs.plugin, &format!("{PLUGINS}/libxt_LUA.so"), 0o644)?;
+        plugin.build(making)?;
+
+        let console = Package::new("pstui", &release, &work)?;
+        console.copy(&programs.console, "usr/bin/pstui", 0o755)?;
+        let examples = "usr/share/packetscript/examples";
+        console.folder(&workspace().join("examples"), examples, &|_| true)?;
+        console.build(making)?;
+        fs::remove_dir_all(work).context("removing the work folder")
+    })
+}
+
+/// The C side: what gcc and the kernel's headers turn into the module together with engine.o.
+fn is_of_the_shim(path: &str) -> bool {
+    let is_top = !path.contains('/');
+    let is_source = Path::new(path)
+        .extension()
+        .is_some_and(|end| end == "c" || end == "h");
+    path == "abi/packetscript.h" || is_top && (is_source || path == "Kbuild" || path == "Makefile")
+}
+
+/// Copies the packages to `dist/` and names them.
+pub fn run() -> Result<()> {
+    let packages = packages()?;
+    let to = workspace().join("dist");
+    fs::create_dir_all(&to)?;
+    for name in names(&packages.folder)? {
+        let path = to.join(&name);
+        fs::copy(packages.folder.join(&name), &path)?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let mut names: Vec<_> = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<std::io::Result<_>>()?;
+    names.retain(|name| Path::new(name).extension().is_some_and(|end| end == "deb"));
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_the_shim;
+
+    #[test]
+    fn the_shim_is_c_alone() {
+        for path in [
+            "main.c",
+            "engine.h",
+            "Kbuild",
+            "Makefile",
+            "abi/packetscript.h",
+        ] {
+            assert!(is_of_the_shim(path), "{path}");
+        }
+        for path in [
+            "main.o",
+            "abi/src/lib.rs",
+            "object/build.sh",
+            "main.mod.c.cmd",
+            "engine.o",
+        ] {
+            assert!(!is_of_the_shim(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! engine.o: the Lua engine as a kernel object, built once for every kernel.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::cache::{self, Key};
+use crate::command::logged;
+use crate::tools::workspace;
+use crate::{deps, progress};
+
+/// Debian's own Rust, which comes with the sources of core and alloc.
+const COMPILER: &[&str] = &["cargo-web", "rust-web-src", "rustc-web"];
+
+/// What the object is made from.
+const SOURCES: [&str; 5] = [
+    "Cargo.toml",
+    "kmod/abi/packetscript.h",
+    "kmod/engine",
+    "kmod/engine.h",
+    "kmod/object",
+];
+
+/// What the object depends on, the compiler included.
+pub fn key() -> Result<String> {
+    deps::need_packages(COMPILER)?;
+    let mut key = Key::default();
+    for package in COMPILER {
+        key.add(deps::version_of(package)?);
+    }
+    for source in SOURCES {
+        key.add_tree(workspace(), source)?;
+    }
+    Ok(key.finish())
+}
+
+/// The object, built if it is not in the cache.
+pub fn object() -> Result<PathBuf> {
+    deps::need(deps::COMPILE)?;
+    let folder = cache::folder_of("engine", "engine", &key()?, |making| {
+        progress::step("building engine.o (about 2 minutes)", || {
+            let mut build = std::process::Command::new("sh");
+            build
+                .arg(workspace().join("kmod/object/build.sh"))
+                .arg(making.join("engine.o"));
+            // Our own toolchain's settings are not for Debian's.
+            for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
+                build.env_remove(variable);
+            }
+            logged(build.current_dir(workspace()), &making.join("build.log"))
+        })
+    })?;
+    Ok(folder.join("engine.o"))
+}
