@@ -10,10 +10,10 @@ const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// `a // b` for integers; `b` is not zero.
 pub const fn floor_div(a: i64, b: i64) -> i64 {
-    if b == 0 {
-        return 0;
-    }
-    let quotient = a.wrapping_div(b);
+    // Nothing fits for the least integer by -1: it wraps.
+    let Some(quotient) = a.checked_div(b) else {
+        return if b == 0 { 0 } else { a };
+    };
     // The quotient was cut towards zero; floor is one less when the signs differ and it was inexact.
     if a ^ b < 0 && quotient.wrapping_mul(b) != a {
         quotient.wrapping_sub(1)
@@ -24,10 +24,9 @@ pub const fn floor_div(a: i64, b: i64) -> i64 {
 
 /// `a % b` for integers; `b` is not zero.
 pub const fn floor_mod(a: i64, b: i64) -> i64 {
-    if b == 0 {
+    let Some(rest) = a.checked_rem(b) else {
         return 0;
-    }
-    let rest = a.wrapping_rem(b);
+    };
     if rest != 0 && rest ^ b < 0 {
         rest.wrapping_add(b)
     } else {

@@ -225,11 +225,7 @@ impl Source {
             } else {
                 // Behind the last piece come zeros for ever.
                 self.len = self.len.saturating_sub(1);
-                self.chunk = self
-                    .limbs
-                    .get_mut(self.len)
-                    .map(core::mem::take)
-                    .unwrap_or(0);
+                self.chunk = self.limbs.get_mut(self.len).map_or(0, core::mem::take);
             }
         }
         self.count = self.count.wrapping_sub(1);

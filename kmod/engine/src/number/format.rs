@@ -99,6 +99,7 @@ impl<'a> Text<'a> {
 
 /// Flags, width and precision of a conversion.
 #[derive(Clone, Copy, Default, Debug)]
+#[allow(clippy::struct_excessive_bools)] // C's flags are just that
 pub struct Spec {
     /// `-`: pad on the right.
     pub left: bool,
@@ -290,7 +291,7 @@ fn hexadecimal(out: &mut Text, spec: Spec, upper: bool, value: f64) {
     let mut digits = 13u32;
     match spec.precision.map(u32::from) {
         None => {
-            while digits > 0 && m & 15 == 0 && m != 0 {
+            while digits > 0 && m != 0 && m.trailing_zeros() >= 4 {
                 m >>= 4;
                 digits = digits.wrapping_sub(1);
             }

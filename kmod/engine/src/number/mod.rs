@@ -4,6 +4,9 @@
 //! Everything here is exact (no result is ever off by a unit), needs no memory beyond a few hundred
 //! bytes of stack, and has no way to panic. The doubles may be soft ones.
 
+// Exact comparisons and roundings are this module's business.
+#![allow(clippy::float_cmp, clippy::cast_precision_loss)]
+
 pub mod arith;
 pub mod digits;
 pub mod format;

@@ -20,10 +20,8 @@ pub struct Scaled {
 /// How far a [`Scaled::mantissa`] can be below the true value.
 pub const ERROR: u128 = 4;
 
-/// The powers that exist: 10^LOWEST to 10^HIGHEST.
+/// The powers that exist: 728 from 10^LOWEST on.
 pub const LOWEST: i32 = -364;
-/// See [`LOWEST`].
-pub const HIGHEST: i32 = 363;
 
 /// 5^(28 (i - 13)), and the exponent of two that belongs to it.
 const COARSE: [(u128, i16); 26] = [

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Numbers against PUC Lua, on random and on hard values.
 
-extern crate std;
 use super::format::{LONGEST, Spec, TEXT, Text, float, int, to_text};
 use super::{Number, arith, digits, parse, power};
 use std::format;
@@ -88,7 +87,7 @@ fn powers_are_below_the_truth_by_less_than_the_error() {
     fn less_or_equal(a: &[u64], b: &[u64]) -> bool {
         a.len() < b.len() || a.len() == b.len() && a <= b
     }
-    for q in power::LOWEST..=power::HIGHEST {
+    for q in power::LOWEST..power::LOWEST + 728 {
         let ten = power::ten_to(q).unwrap();
         assert_eq!(ten.mantissa >> 127, 1);
         // In terms of 5^q: value = 5^q 2^q.
@@ -116,7 +115,7 @@ fn powers_are_below_the_truth_by_less_than_the_error() {
         );
     }
     assert!(
-        power::ten_to(power::LOWEST - 1).is_none() && power::ten_to(power::HIGHEST + 1).is_none()
+        power::ten_to(power::LOWEST - 1).is_none() && power::ten_to(power::LOWEST + 728).is_none()
     );
 }
 
