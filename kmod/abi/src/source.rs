@@ -36,7 +36,7 @@ pub struct Bundle {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file that cannot be read.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {}", .path.display(), reason(.source))]
     Io {
         /// Which.
         path: PathBuf,
@@ -63,6 +63,15 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+}
+
+/// What the system says, without the number that std puts behind it.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 impl Error {
