@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Packets as scripts see them.
+//!
+//! A packet value ([`Tag::Packet`]) holds no pointer: a [`Kind`], an offset and the serial of the
+//! packet it shows, all checked at each use against the packet at hand ([`Current`]). Reading goes
+//! three ways, each falling back on the next:
+//!
+//! 1. [`Current::fast_path`]: the header has a window, so the field is a load, a shift and a mask;
+//! 2. [`read`]: anything else that needs no memory of the environment;
+//! 3. the environment makes a value of what that answered (strings, IPv6 addresses, tables).
+
+pub mod address;
+pub mod fields;
+pub mod locate;
+pub mod read;
+mod suggest;
+#[cfg(all(test, feature = "user"))]
+mod tests;
+
+pub use fields::{field_id, path_id};
+
+use crate::host::Packet;
+use crate::host::at_hand::AtHand;
+use crate::value::{Tag, Value};
+use fields::{Field, HOT, Hot, Kind};
+use locate::Places;
+
+/// The packet at hand and where its headers are.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Current {
+    hand: AtHand,
+    hot: &'static [Hot; 256],
+    located: bool,
+    places: Places,
+}
+
+impl Current {
+    /// No packet.
+    pub const fn new() -> Self {
+        Self {
+            hand: AtHand::new(),
+            hot: &HOT[0],
+            located: false,
+            places: Places::NONE,
+        }
+    }
+
+    /// A run begins: values that show earlier packets become stale.
+    ///
+    /// # Safety
+    ///
+    /// As [`AtHand::begin`]: `packet` is null, or a packet of this host that nobody else uses until
+    /// [`Current::finish`].
+    #[inline]
+    pub unsafe fn begin(&mut self, packet: *mut Packet) {
+        self.located = false;
+        // SAFETY: the caller's promise.
+        unsafe { self.hand.begin(packet) }
+    }
+
+    /// The run ends, however it did.
+    #[inline]
+    pub fn finish(&mut self) {
+        self.located = true;
+        self.hand.finish();
+    }
+
+    /// The value that `process_packet` is called with.
+    #[inline]
+    pub fn root(&self) -> Value {
+        self.view(Kind::Root, 0)
+    }
+
+    /// The serial that values showing this packet carry.
+    #[inline(always)]
+    pub fn serial(&self) -> u32 {
+        self.hand.serial()
+    }
+
+    /// The packet, if there is one.
+    #[inline]
+    pub fn packet(&self) -> Option<&Packet> {
+        self.hand.packet()
+    }
+
+    /// A view of a part of the packet.
+    pub fn view(&self, kind: Kind, offset: u32) -> Value {
+        let payload = u64::from(kind as u8) | u64::from(offset) << 32;
+        Value {
+            tag: Tag::Packet,
+            aux: self.hand.serial(),
+            payload,
+        }
+    }
+
+    /// Reads path `path` of the packet value `v`, if that is one load. `None` says nothing: ask
+    /// the slow way.
+    #[inline(always)]
+    pub fn fast_path(&self, v: Value, path: u16) -> Option<Value> {
+        if v.tag != Tag::Packet || v.aux != self.hand.serial() || v.payload != 0 {
+            return None;
+        }
+        self.load(path)
+    }
+
+    /// Reads the field with id `field_id` of a packet value or view, if that is one load.
+    #[inline(always)]
+    pub fn fast_field(&self, v: Value, field_id: u16) -> Option<Value> {
+        if v.tag != Tag::Packet || v.aux != self.hand.serial() {
+            return None;
+        }
+        self.load(fields::path_of(v.payload, field_id))
+    }
+
+    #[inline(always)]
+    fn load(&self, path: u16) -> Option<Value> {
+        let hot = self.hot.get(usize::from(path))?;
+        let word = self.hand.word(hot.place)?;
+        let bits = word.unbounded_shr(u32::from(hot.shift)) & hot.mask;
+        Some(match hot.tag {
+            Tag::False => Value::boolean(bits != 0),
+            Tag::Packet => Value {
+                tag: Tag::Packet,
+                aux: self.hand.serial(),
+                payload: u64::from(hot.mask),
+            },
+            tag => Value {
+                tag,
+                aux: 0,
+                payload: u64::from(bits),
+            },
+        })
+    }
+
+    /// Two bytes of the packet, as a big-endian number.
+    pub(crate) fn u16_at(&self, offset: u32) -> Option<u16> {
+        let mut bytes = [0; 2];
+        self.fetch(offset, &mut bytes)
+            .then(|| u16::from_be_bytes(bytes))
+    }
+
+    /// Four bytes of the packet, as a big-endian number.
+    pub(crate) fn u32_at(&self, offset: u32) -> Option<u32> {
+        let mut bytes = [0; 4];
+        self.fetch(offset, &mut bytes)
+            .then(|| u32::from_be_bytes(bytes))
+    }
+
+    /// Copies bytes of the packet; false when they do not all exist.
+    pub(crate) fn fetch(&self, offset: u32, to: &mut [u8]) -> bool {
+        self.hand
+            .packet()
+            .is_some_and(|packet| packet.read(offset, to))
+    }
+
+    /// Bytes of the packet where they are, if they are linear.
+    pub fn bytes(&self, offset: u32, len: u32) -> Option<&[u8]> {
+        let start = offset as usize;
+        self.hand
+            .packet()?
+            .linear()
+            .get(start..start.checked_add(len as usize)?)
+    }
+
+    /// The bytes of a [`Tag::Bytes`] value, if it shows the packet at hand.
+    #[inline]
+    pub fn bytes_of(&self, v: Value) -> Option<&[u8]> {
+        if v.tag != Tag::Bytes || v.aux != self.hand.serial() {
+            return None;
+        }
+        self.bytes(v.payload as u32, (v.payload >> 32) as u32)
+    }
+}
+
+impl Default for Current {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The name of a type of the packet API, for `type`.
+pub const fn type_name(tag: Tag) -> Option<&'static str> {
+    match tag {
+        Tag::Packet => Some("packet"),
+        Tag::Addr4 | Tag::Addr6 => Some("address"),
+        Tag::Verdict => Some("verdict"),
+        Tag::Object => Some("object"),
+        _ => None,
+    }
+}
+
+/// The known name that was perhaps meant by an unknown field of `kind`.
+pub fn suggestion(kind: Kind, unknown: &[u8]) -> Option<&'static str> {
+    let names = fields::FIELDS
+        .iter()
+        .filter(|f| f.kind == kind)
+        .map(|f: &Field| f.name);
+    suggest::nearest(unknown, names)
+}
