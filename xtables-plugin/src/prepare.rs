@@ -64,12 +64,12 @@ impl Session {
         let Ok(wanted) = source::absolute(path) else {
             return Err(mistake);
         };
-        let Ok(loaded) = self.client()?.get(Which::Newest(name), false) else {
+        let loaded = self
+            .connected()
+            .and_then(|client| client.get(Which::Newest(name), false).ok());
+        let Some(loaded) = loaded.filter(|loaded| loaded.path.as_ref() == Some(&wanted)) else {
             return Err(mistake);
         };
-        if loaded.path.as_ref() != Some(&wanted) {
-            return Err(mistake);
-        }
         if !options.args.is_empty() && options.args != loaded.args {
             return Err(Failure::Mistake(format!(
                 "{error}, and what is loaded from it has other arguments"
