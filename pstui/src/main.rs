@@ -1,3 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The `pstui` command.
-fn main() {}
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pstui::command::run(pstui::cli::Cli::parse())
+}

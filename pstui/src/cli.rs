@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The command line: one table, from which help, man page and completions come as well.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Lua on packets, in the kernel: the console and the command line of PacketScript.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pstui",
+    version,
+    after_help = "Without a command, on a terminal, pstui is the console. Exit status: 0 done, 1 refused or wrong, \
+                  2 wrong command line, 3 the kernel module is not there, 4 no permission."
+)]
+pub struct Cli {
+    /// How the console looks and what it watches.
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+    /// What to do; nothing: the console.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options of the console.
+#[derive(Debug, Args)]
+pub struct ConsoleArgs {
+    /// Only watch: nothing can be loaded, unloaded or changed
+    #[arg(long)]
+    pub read_only: bool,
+    /// Seconds between two looks at the kernel
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS", value_parser = interval)]
+    pub interval: f64,
+    /// Colours; the environment variable NO_COLOR means mono
+    #[arg(long, value_enum, value_name = "THEME", env = "PSTUI_THEME")]
+    pub theme: Option<ThemeName>,
+    /// Look at a recording (see `pstui record`) instead of the running kernel
+    #[arg(long, value_name = "FILE", global = true)]
+    pub replay: Option<PathBuf>,
+}
+
+fn interval(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number from 0.1 to 3600".to_owned()),
+    }
+}
+
+/// The themes' names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ThemeName {
+    /// Soft colours on a dark background
+    Calm,
+    /// The same for a light background
+    Light,
+    /// The terminal's own sixteen colours
+    Basic,
+    /// No colours
+    Mono,
+}
+
+impl ThemeName {
+    /// As the table of themes calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Light => "light",
+            Self::Basic => "basic",
+            Self::Mono => "mono",
+        }
+    }
+}
+
+/// What pstui can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show scripts, rules and hooks once
+    Status(Json),
+    /// Load a script, and keep it loaded until it is unloaded
+    Load(Load),
+    /// Forget a script that `load` keeps
+    Unload(Unload),
+    /// Load a script's file again and move every rule of its name to the new version at once
+    Reload(Reload),
+    /// Set counters to zero
+    Reset(Reset),
+    /// Print the text of a loaded script
+    Source(Source),
+    /// Record what the kernel shows, for `--replay`
+    Record(Record),
+    /// Print a shell's completions
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// The option that all reports have.
+#[derive(Debug, Args)]
+pub struct Json {
+    /// Print JSON (the schema is stable: see pstui/doc/json.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `load`.
+#[derive(Debug, Args)]
+pub struct Load {
+    /// The script
+    pub file: PathBuf,
+    /// Its name; by default the file's
+    #[arg(long)]
+    pub name: Option<String>,
+    /// A parameter, in the script's table args; may be repeated
+    #[arg(long = "arg", value_name = "KEY=VALUE")]
+    pub args: Vec<String>,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Options of `unload`.
+#[derive(Debug, Args)]
+pub struct Unload {
+    /// The script's name
+    pub name: String,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Options of `reload`.
+#[derive(Debug, Args)]
+pub struct Reload {
+    /// The script's name
+    pub name: String,
+    /// Another file than the one that it came from
+    pub file: Option<PathBuf>,
+    /// New parameters in place of the old ones; may be repeated
+    #[arg(long = "arg", value_name = "KEY=VALUE")]
+    pub args: Vec<String>,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Options of `reset`.
+#[derive(Debug, Args)]
+pub struct Reset {
+    /// Only the rules of this script
+    pub name: Option<String>,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Options of `source`.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// The script's name
+    pub name: String,
+    /// Which version; by default the newest
+    #[arg(long, value_name = "HASH")]
+    pub version: Option<String>,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The scripts
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Options of `lua`.
+#[derive(Debug, Args)]
+pub struct Lua {
+    /// Run this text; may be repeated
+    #[arg(short = 'e', value_name = "CHUNK")]
+    pub execute: Vec<String>,
+    /// Print what the compiler made of the file instead of running it
+    #[arg(long)]
+    pub list: bool,
+    /// Bytes of memory, with k, M or G
+    #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = amount)]
+    pub memory: u64,
+    /// Stop after so much fuel (about 50 machine instructions each); by default never
+    #[arg(long, value_name = "UNITS", value_parser = amount)]
+    pub fuel: Option<u64>,
+    /// The script, and what it finds in its table arg
+    #[arg(
+        trailing_var_arg = true,
+        value_name = "FILE [ARG]",
+        required_unless_present = "execute"
+    )]
+    pub rest: Vec<PathBuf>,
+}
+
+fn amount(text: &str) -> Result<u64, String> {
+    packetscript_abi::names::parse_amount(text)
+}
+
+/// Options of `test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Files ending in _test.lua; a folder means all of them inside
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Options of `apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The manifest
+    pub file: PathBuf,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Options of `export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// As JSON, not YAML.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Options of `record`.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// The file to write
+    pub file: PathBuf,
+    /// Stop after so many seconds; by default at Ctrl-C
+    #[arg(long)]
+    pub seconds: Option<u64>,
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A module for each subcommand, and what they share: reports and errors as text or JSON.
+
+pub mod console;
+pub mod control;
+pub mod record;
+pub mod status;
+
+use crate::cli::{Cli, Command};
+use crate::error::{Error, Result};
+use crate::source::{Live, Recording, Source};
+use clap::CommandFactory as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs what the command line says.
+pub fn run(cli: Cli) -> ExitCode {
+    let replay = cli.console.replay.clone();
+    let replay = replay.as_deref();
+    let (json, result) = match cli.command {
+        None => (false, console::run(&cli.console)),
+        Some(Command::Status(args)) => (args.json, status::run(source(replay), args.json)),
+        Some(Command::Load(args)) => (args.json.json, control::load(source(replay), &args)),
+        Some(Command::Unload(args)) => (args.json.json, control::unload(source(replay), &args)),
+        Some(Command::Reload(args)) => (args.json.json, control::reload(source(replay), &args)),
+        Some(Command::Reset(args)) => (args.json.json, control::reset(source(replay), &args)),
+        Some(Command::Source(args)) => (args.json.json, control::source(source(replay), &args)),
+        Some(Command::Record(args)) => (false, record::run(&args)),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "pstui", &mut std::io::stdout());
+            (false, Ok(()))
+        }
+        Some(Command::Man) => (false, man()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error, json);
+            ExitCode::from(error.exit())
+        }
+    }
+}
+
+fn source(replay: Option<&Path>) -> Result<Box<dyn Source>> {
+    Ok(match replay {
+        Some(path) => Box::new(Recording::open(path)?),
+        None => Box::new(Live::new(true)),
+    })
+}
+
+/// Prints a line; a reader that went away (as `head` does) is no error.
+fn say(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::file("standard output", &why))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints JSON, indented.
+fn say_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|why| Error::Data(why.to_string()))?;
+    say(&text)
+}
+
+fn report(error: &Error, json: bool) {
+    if json {
+        let value = serde_json::json!({
+            "error": { "kind": error.kind(), "message": error.to_string(), "hint": error.hint() }
+        });
+        // Nothing is left to be done if even that cannot be written.
+        let _ = say_json(&value);
+        return;
+    }
+    match error {
+        // `FILE:LINE: message` as it is: editors jump to it.
+        Error::Script(text) => eprintln!("{text}"),
+        other => eprintln!("pstui: {other}"),
+    }
+    if let Some(hint) = error.hint() {
+        eprintln!("  {hint}");
+    }
+}
+
+fn man() -> Result<()> {
+    let mut page = Vec::new();
+    let write = |why: std::io::Error| Error::file("man page", &why);
+    clap_mangen::Man::new(Cli::command())
+        .render(&mut page)
+        .map_err(write)?;
+    let out = std::io::stdout();
+    out.lock().write_all(&page).map_err(write)
+}
