@@ -396,6 +396,27 @@ require(--[==[ ]] ]==] "zeta")
         }
     }
 
+    #[test]
+    fn any_bytes_can_be_scanned() {
+        let parts: [&[u8]; 14] = [
+            b"require", b" ", b"(", b"'a'", b"\"b\"", b"[[c]]", b"[==[", b"]==]", b"--", b"\n",
+            b"\\", b"'", b"\xff", b".",
+        ];
+        let mut random = 0x2545_f491_4f6c_dd1d_u64;
+        let mut found = 0;
+        for _ in 0..50_000 {
+            let mut text = Vec::new();
+            for _ in 0..12 {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                text.extend_from_slice(parts[(random >> 33) as usize % parts.len()]);
+            }
+            found += required(&text).len();
+        }
+        assert!(found > 1000, "{found}");
+    }
+
     fn folder(test: &str) -> PathBuf {
         let folder =
             std::env::temp_dir().join(format!("packetscript-source-{test}-{}", std::process::id()));

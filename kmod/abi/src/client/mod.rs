@@ -8,6 +8,7 @@ mod module;
 mod socket;
 mod wire;
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -292,7 +293,7 @@ impl Client {
         socket.subscribe(group)?;
         Ok(Events {
             socket,
-            pending: Vec::new(),
+            pending: VecDeque::new(),
         })
     }
 
@@ -468,7 +469,7 @@ impl Family {
 /// What the module tells everybody who listens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// [`border::event`].
+    /// [`border::event`], or [`Event::LOST`].
     pub kind: u32,
     /// Of the script.
     pub name: String,
@@ -485,9 +486,13 @@ pub struct Event {
 }
 
 impl Event {
+    /// The kind of an event that this side makes: the kernel had to drop some.
+    pub const LOST: u32 = 0;
+
     /// The kind in a word.
     pub fn word(&self) -> &'static str {
         match self.kind {
+            Self::LOST => "lost",
             event::LOAD => "load",
             event::UNLOAD => "unload",
             event::RELOAD => "reload",
@@ -518,7 +523,7 @@ impl Event {
 /// The stream of events.
 pub struct Events {
     socket: Socket,
-    pending: Vec<Event>,
+    pending: VecDeque<Event>,
 }
 
 impl AsFd for Events {
@@ -531,8 +536,8 @@ impl Events {
     /// The next event, or `None` when `patience` ends before one comes.
     pub fn next(&mut self, patience: Duration) -> Result<Option<Event>, Error> {
         loop {
-            if !self.pending.is_empty() {
-                return Ok(Some(self.pending.remove(0)));
+            if let Some(event) = self.pending.pop_front() {
+                return Ok(Some(event));
             }
             let mut waiting = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
             let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
@@ -546,12 +551,26 @@ impl Events {
                     });
                 }
             }
-            let datagram = self.socket.receive()?;
+            let datagram = match self.socket.receive() {
+                Ok(datagram) => datagram,
+                Err(Error::System {
+                    errno: Errno::ENOBUFS,
+                    ..
+                }) => {
+                    let text = "events came faster than they were read, and some are lost".into();
+                    return Ok(Some(Event {
+                        kind: Event::LOST,
+                        text,
+                        ..Event::default()
+                    }));
+                }
+                Err(error) => return Err(error),
+            };
             for incoming in wire::incoming(&datagram, 0)? {
                 if let Incoming::Answer(answer) = incoming
                     && answer.command == cmd::EVENT
                 {
-                    self.pending.push(Event::read(&answer)?);
+                    self.pending.push_back(Event::read(&answer)?);
                 }
             }
         }

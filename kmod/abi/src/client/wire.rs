@@ -317,4 +317,43 @@ mod tests {
         lying[20] = 1;
         assert!(incoming(&lying, 1).is_err());
     }
+
+    /// Whatever comes in, taking it apart ends with a value or an error.
+    #[test]
+    fn any_bytes_can_come_in() {
+        let mut request = Request::new(30, 2, 1);
+        request.text(4, "name").unwrap();
+        request.nested(6, |inner| inner.bytes(8, b"text")).unwrap();
+        let mut stream = request.finish(1).unwrap();
+        stream.extend(header(NLMSG_ERROR, NLM_F_ACK_TLVS, 1, &[0xff; 40]));
+        stream.extend(header(NLMSG_DONE, 0, 1, &[]));
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let (mut good, mut bad) = (0, 0);
+        for _ in 0..100_000 {
+            let mut bytes = stream.clone();
+            for _ in 0..3 {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                let at = random as usize % bytes.len();
+                bytes[at] = (random >> 32) as u8;
+            }
+            bytes.truncate(1 + (random >> 40) as usize % bytes.len());
+            match incoming(&bytes, 1) {
+                Ok(messages) => {
+                    good += 1;
+                    for message in messages {
+                        if let Incoming::Answer(answer) = message {
+                            answer
+                                .attributes
+                                .iter()
+                                .for_each(|attribute| drop(attribute.nested()));
+                        }
+                    }
+                }
+                Err(_) => bad += 1,
+            }
+        }
+        assert!(good > 1000 && bad > 1000, "{good} {bad}");
+    }
 }
