@@ -60,13 +60,13 @@ const NETWORK: u16 = Header::V4.bit() | Header::V6.bit() | Header::Arp.bit();
 ///
 /// # Invariants
 ///
-/// `word` lies in the fixed part of the header that `need` and `slot` come from; an empty `need`
-/// names no header.
+/// The word at `byte` lies in the fixed part of the header that `need` and `slot` come from, and
+/// `slot` is 0 or 1. An empty `need` names no header.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     need: u16,
     slot: u8,
-    word: u8,
+    byte: u8,
 }
 
 impl Place {
@@ -79,14 +79,14 @@ impl Place {
         Self {
             need: header.bit(),
             slot: header.slot(),
-            word,
+            byte: word.wrapping_mul(4),
         }
     }
     /// No place: never found.
     pub const NONE: Self = Self {
         need: 0,
         slot: 0,
-        word: 0,
+        byte: 0,
     };
 }
 
@@ -147,11 +147,15 @@ impl AtHand {
         if self.present & place.need == 0 {
             return None;
         }
-        let window = *self.windows.get(usize::from(place.slot & 1))?;
-        let offset = usize::from(place.word).wrapping_mul(4);
-        // SAFETY: the bit is set, so the window shows the fixed part of that header, in which
-        // the word lies.
-        let raw = unsafe { window.add(offset).cast::<u32>().read_unaligned() };
+        // SAFETY: a place's slot is 0 or 1. The bit is set, so the window there shows the fixed part
+        // of that header, in which the word lies.
+        let raw = unsafe {
+            let window = *self.windows.get_unchecked(usize::from(place.slot));
+            window
+                .add(usize::from(place.byte))
+                .cast::<u32>()
+                .read_unaligned()
+        };
         Some(u32::from_be(raw))
     }
 
@@ -184,6 +188,27 @@ impl AtHand {
             *window = at;
         }
         self.present |= header.bit();
+    }
+
+    /// Opens windows to the first bytes of the packet as `network` and to `transport` and its
+    /// ports at `offset`, and closes all others, if all of it is linear. `offset` is at least the
+    /// fixed part of `network`.
+    #[inline(always)]
+    pub fn open_both(&mut self, network: Header, transport: Header, offset: u32) -> bool {
+        let Some(packet) = self.packet() else {
+            return false;
+        };
+        let linear = packet.linear();
+        let end = (offset as usize).wrapping_add(transport.fixed_len() as usize);
+        if offset < network.fixed_len() || end > linear.len() {
+            return false;
+        }
+        let at = linear.as_ptr();
+        // SAFETY: offset < end <= the slice's length.
+        let behind = unsafe { at.add(offset as usize) };
+        self.windows = [at, behind];
+        self.present = network.bit() | transport.bit() | Header::Ports.bit();
+        true
     }
 
     /// Closes every window.

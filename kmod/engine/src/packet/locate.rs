@@ -111,6 +111,10 @@ impl Current {
     #[inline(never)]
     fn find(&mut self) {
         self.located = true;
+        if self.find_usual().is_some() {
+            return;
+        }
+        self.hand.close();
         self.places = Places::NONE;
         let Some(packet) = self.hand.packet() else {
             return;
@@ -131,6 +135,65 @@ impl Current {
             0x0806 => self.find_arp(),
             _ => {}
         }
+    }
+
+    /// The usual packet in one go: whole TCP or UDP over IPv4 with linear headers. Anything else,
+    /// and anything odd, is `None` and left to the general way, which this must agree with.
+    #[inline(always)]
+    fn find_usual(&mut self) -> Option<()> {
+        let packet = self.hand.packet()?;
+        let linear = packet.linear();
+        let head = linear.first_chunk::<20>()?;
+        let total = u32::from(u16::from_be_bytes([head[2], head[3]]));
+        let l4 = u32::from(head[0] & 15).wrapping_mul(4);
+        let fragment = u16::from_be_bytes([head[6], head[7]]) & 0x3fff;
+        if packet.family() != FAMILY_IPV4
+            || head[0] >> 4 != 4
+            || l4 < 20
+            || total > packet.len()
+            || fragment != 0
+        {
+            return None;
+        }
+        let protocol = head[9];
+        let segment = linear.get(l4 as usize..)?;
+        let (transport, payload, end);
+        if protocol == protocol::UDP {
+            let udp = segment.first_chunk::<8>()?;
+            let said = u32::from(u16::from_be_bytes([udp[4], udp[5]]));
+            end = l4.wrapping_add(said);
+            if said < 8 || end > total || !self.hand.open_both(Header::V4, Header::Udp, l4) {
+                return None;
+            }
+            transport = Transport::Udp;
+            payload = l4.wrapping_add(8);
+        } else if protocol == protocol::TCP {
+            let tcp = segment.first_chunk::<20>()?;
+            let carried = u32::from(tcp[12] >> 4).wrapping_mul(4);
+            payload = l4.wrapping_add(carried);
+            end = total;
+            if carried < 20 || payload > end || !self.hand.open_both(Header::V4, Header::Tcp, l4) {
+                return None;
+            }
+            transport = Transport::Tcp;
+        } else {
+            return None;
+        }
+        self.hot = &HOT[0];
+        self.places = Places {
+            network: Network::V4,
+            transport,
+            protocol,
+            fragment: false,
+            l3: 0,
+            l4,
+            payload,
+            end,
+            fragment_header: 0,
+            vlan: 0,
+            ethertype: 0x0800,
+        };
+        Some(())
     }
 
     /// The word at `place` if its header is open, else the one at `offset` if it exists.

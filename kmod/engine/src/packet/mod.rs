@@ -115,21 +115,25 @@ impl Current {
 
     #[inline(always)]
     fn load(&self, path: u16) -> Option<Value> {
-        let hot = self.hot.get(usize::from(path))?;
+        // Path ids are below 256: the mask changes none.
+        let hot = self.hot.get(usize::from(path as u8))?;
         let word = self.hand.word(hot.place)?;
-        let bits = word.unbounded_shr(u32::from(hot.shift)) & hot.mask;
-        Some(match hot.tag {
-            Tag::False => Value::boolean(bits != 0),
-            Tag::Packet => Value {
+        let bits = word.wrapping_shr(u32::from(hot.shift)) & hot.mask;
+        if hot.tag == Tag::Int || hot.tag == Tag::Addr4 {
+            return Some(Value {
+                tag: hot.tag,
+                aux: 0,
+                payload: u64::from(bits),
+            });
+        }
+        Some(if hot.tag == Tag::Packet {
+            Value {
                 tag: Tag::Packet,
                 aux: self.hand.serial(),
                 payload: u64::from(hot.mask),
-            },
-            tag => Value {
-                tag,
-                aux: 0,
-                payload: u64::from(bits),
-            },
+            }
+        } else {
+            Value::boolean(bits != 0)
         })
     }
 
