@@ -185,5 +185,12 @@ bool ps_host_csum_partial(const struct ps_packet *packet);
 void ps_host_print(void *cookie, const struct ps_packet *packet, const u8 *text, size_t len);
 /* A contained panic's place, for one log line. */
 void ps_host_panicked(const u8 *text, size_t len);
+/*
+ * Where the running context's innermost call into the engine keeps its way out of a panic:
+ * PS_ENTRY_SIZE bytes, for calls with a region the beginning of that region. The shim notes each
+ * call before it makes it (frame.c).
+ */
+void *ps_host_entry(void);
+#define PS_ENTRY_SIZE 16
 
 #endif /* PS_ENGINE_H */
