@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::suite::Suite;
-use crate::{dist, vm};
+use crate::{check, dist, vm};
 
 /// Builds, runs, tests and packages PacketScript.
 #[derive(Parser)]
@@ -23,6 +23,12 @@ pub struct Cli {
 enum Task {
     /// Boots a Debian release in a virtual machine and runs a command in it as root.
     Vm(VmArgs),
+    /// Runs every test and ends with counts.
+    Test {
+        /// The end-to-end cases in one suite instead of four.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Builds the Debian packages into dist/.
     Dist,
 }
@@ -58,6 +64,11 @@ struct VmArgs {
 /// Does what the command line asks.
 pub fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
+        Task::Test { quick } => Ok(if check::run(*quick)? {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }),
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => {
             let suite = Suite::by_name(&args.suite)?;

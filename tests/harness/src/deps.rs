@@ -29,6 +29,14 @@ pub const COMPILE: &[Need] = &[("gcc", "gcc"), ("ld", "binutils"), ("make", "mak
 /// What packing needs.
 pub const PACKAGING: &[Need] = &[("dpkg-deb", "dpkg"), ("dpkg-parsechangelog", "dpkg-dev")];
 
+/// What the workspace's own tests run.
+pub const TESTS: &[Need] = &[
+    ("gcc", "gcc"),
+    ("ip", "iproute2"),
+    ("iptables", "iptables"),
+    ("objdump", "binutils"),
+];
+
 /// The folders beyond PATH that hold programs for root.
 const ROOTS_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 

@@ -52,30 +52,53 @@ pub fn packages() -> Result<Packages> {
     Ok(Packages { folder, key })
 }
 
+/// What is compiled, kept beside the packages.
+const ENGINE: &str = "engine.o";
+const PLUGIN: &str = "libxt_LUA.so";
+const CONSOLE: &str = "pstui";
+
 fn build(making: &Path) -> Result<()> {
-    let release = Release::read()?;
-    let programs = userspace::programs(release.epoch)?;
+    let programs = userspace::programs(Release::read()?.epoch)?;
     let engine = engine::object()?;
+    let parts = making.join("parts");
+    fs::create_dir(&parts)?;
+    for (from, to) in [
+        (&engine, ENGINE),
+        (&programs.plugin, PLUGIN),
+        (&programs.console, CONSOLE),
+    ] {
+        fs::copy(from, parts.join(to)).with_context(|| format!("copying {}", from.display()))?;
+    }
+    pack(&parts, making)
+}
+
+/// Makes the packages from their compiled `parts` and the work tree.
+pub fn pack(parts: &Path, to: &Path) -> Result<()> {
+    let release = Release::read()?;
     progress::step("packing", || {
-        let work = making.join("work");
+        let work = to.join("work");
         let module = Package::new("packetscript-dkms", &release, &work)?;
         let sources = format!("usr/src/packetscript-{}", release.version);
         module.folder(&workspace().join("kmod"), &sources, &is_of_the_shim)?;
-        module.copy(&engine, &format!("{sources}/object/engine.o"), 0o644)?;
+        module.copy(
+            &parts.join(ENGINE),
+            &format!("{sources}/object/engine.o"),
+            0o644,
+        )?;
         let dkms = fs::read_to_string(workspace().join("packaging/debian/dkms.conf"))?;
         let dkms = dkms.replace("@VERSION@", &release.version);
         module.file(&format!("{sources}/dkms.conf"), dkms.as_bytes(), 0o644)?;
-        module.build(making)?;
+        module.build(to)?;
 
         let plugin = Package::new("packetscript-iptables", &release, &work)?;
-        plugin.copy(&programs.plugin, &format!("{PLUGINS}/libxt_LUA.so"), 0o644)?;
-        plugin.build(making)?;
+        plugin.copy(&parts.join(PLUGIN), &format!("{PLUGINS}/{PLUGIN}"), 0o644)?;
+        plugin.build(to)?;
 
         let console = Package::new("pstui", &release, &work)?;
-        console.copy(&programs.console, "usr/bin/pstui", 0o755)?;
+        console.copy(&parts.join(CONSOLE), "usr/bin/pstui", 0o755)?;
         let examples = "usr/share/packetscript/examples";
         console.folder(&workspace().join("examples"), examples, &|_| true)?;
-        console.build(making)?;
+        console.build(to)?;
         fs::remove_dir_all(work).context("removing the work folder")
     })
 }
@@ -102,7 +125,8 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-fn names(folder: &Path) -> Result<Vec<String>> {
+/// The packages in a folder, by file name.
+pub fn names(folder: &Path) -> Result<Vec<String>> {
     let mut names: Vec<_> = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<std::io::Result<_>>()?;

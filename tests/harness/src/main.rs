@@ -2,6 +2,7 @@
 //! The `cargo xtask` command: see README.md beside this crate.
 
 mod cache;
+mod check;
 mod cli;
 mod command;
 mod deb;
@@ -13,6 +14,8 @@ mod initramfs;
 mod kernel;
 mod layer;
 mod machine;
+mod matrix;
+mod packaging;
 mod progress;
 mod root;
 mod session;

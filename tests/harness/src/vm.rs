@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `cargo xtask vm`: one command in one machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::dist::Packages;
 use crate::machine::{Boot, Machine, Shape};
 use crate::root::Root;
 use crate::session::{self, Input, Job, Outcome};
@@ -37,12 +38,20 @@ pub struct Request<'a> {
 /// What to boot for a suite, built first if need be.
 pub fn boot_files(suite: &Suite, bare: bool) -> Result<Boot> {
     deps::need(deps::MACHINES)?;
+    if !bare {
+        return boot_files_with(suite, &dist::packages()?);
+    }
     let root = Root::of(suite)?;
-    let disk = if bare {
-        root.image()
-    } else {
-        layer::image(suite, &root, &dist::packages()?)?
-    };
+    boot_from(suite, &root, root.image())
+}
+
+/// The same with packages that are built already.
+pub fn boot_files_with(suite: &Suite, packages: &Packages) -> Result<Boot> {
+    let root = Root::of(suite)?;
+    boot_from(suite, &root, layer::image(suite, &root, packages)?)
+}
+
+fn boot_from(suite: &Suite, root: &Root, disk: PathBuf) -> Result<Boot> {
     Ok(Boot {
         name: suite.name().to_owned(),
         kernel: root.kernel(),
