@@ -16,7 +16,7 @@ pub enum Cell {
     /// A word.
     Text(String, Role),
     /// A word with an order of its own.
-    Ordered(String, u64),
+    Ordered(String, u64, Role),
     /// A number that is an amount.
     Count(u64, Role),
     /// A number that is a name.
@@ -37,7 +37,7 @@ impl Cell {
     /// The text, but for a sparkline, which depends on the room that it gets.
     pub fn text(&self) -> String {
         match self {
-            Self::Text(text, _) | Self::Ordered(text, _) => text.clone(),
+            Self::Text(text, _) | Self::Ordered(text, ..) => text.clone(),
             Self::Count(value, _) => format::scaled(*value as f64),
             Self::Number(value) => value.to_string(),
             Self::Rate(Some(value), _) => format::scaled(*value),
@@ -52,8 +52,7 @@ impl Cell {
     /// How it looks: zeros recede.
     pub fn role(&self) -> Role {
         match self {
-            Self::Text(_, role) => *role,
-            Self::Ordered(..) => Role::Text,
+            Self::Text(_, role) | Self::Ordered(_, _, role) => *role,
             Self::Count(0, _) | Self::Bytes(0) => Role::Faint,
             Self::Rate(None, _) | Self::Percent(None, _) => Role::Faint,
             Self::Rate(Some(value), _) | Self::Percent(Some(value), _) if *value == 0.0 => {
@@ -69,7 +68,7 @@ impl Cell {
     fn number(&self) -> f64 {
         match self {
             Self::Text(..) => 0.0,
-            Self::Ordered(_, value)
+            Self::Ordered(_, value, _)
             | Self::Count(value, _)
             | Self::Number(value)
             | Self::Bytes(value)
@@ -218,17 +217,28 @@ fn errors(value: u64) -> Cell {
     Cell::Count(value, Role::Bad)
 }
 
+/// A hook without scripts recedes.
+fn quiet(hook: &Hook) -> Role {
+    if hook.rules == 0 && hook.counters.packets == 0 {
+        Role::Dim
+    } else {
+        Role::Text
+    }
+}
+
 /// The order in which a packet meets the hooks.
 pub const HOOK_ORDER: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
 const HOOKS: &[Filled<Hook>] = &[
-    left("FAMILY", 0, "protocol family", |h, _| text(&h.family)),
+    left("FAMILY", 0, "protocol family", |h, _| {
+        Cell::Text(h.family.clone(), quiet(h))
+    }),
     left("HOOK", 0, "the hook of Netfilter", |h, _| {
         let place = HOOK_ORDER
             .iter()
             .position(|name| *name == h.hook)
             .unwrap_or(HOOK_ORDER.len());
-        Cell::Ordered(h.hook.clone(), place as u64)
+        Cell::Ordered(h.hook.clone(), place as u64, quiet(h))
     }),
     right("RULES", 1, "rules that can be reached from it", |h, _| {
         count(h.rules)

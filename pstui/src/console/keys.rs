@@ -297,7 +297,7 @@ pub const KEYS: &[Binding] = &[
         Action::Reload,
         "R",
         "reload",
-        "load the script's file again and move its rules to the new version",
+        "load its file again; its rules move to the new version",
         &[char('R')],
     ),
     verb(

@@ -72,8 +72,8 @@ pub const THEMES: &[Theme] = &[
         name: "calm",
         styles: [
             fg(252),                              // Text
-            fg(246),                              // Dim
-            fg(239),                              // Faint
+            fg(245),                              // Dim
+            fg(241),                              // Faint
             fg(110),                              // Accent
             fg(103),                              // Title
             Style::new().bg(Color::Indexed(237)), // Selected

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A recording: what /proc showed, again and again, in one text file.
 //!
-//!     packetscript-recording  1
-//!     about   HOST    KERNEL  MODULE
-//!     text    NAME    HASH    CHUNK   LINES       (then so many lines of source)
-//!     @ SECONDS.FRACTION                          (since the epoch; then the three files of /proc)
+//! ```text
+//! packetscript-recording  1
+//! about   HOST    KERNEL  MODULE
+//! text    NAME    HASH    CHUNK   LINES       (then so many lines of source)
+//! @ SECONDS.FRACTION                          (since the epoch; then the three files of /proc)
+//! ```
 //!
 //! The files of /proc say in their first line which they are, so a recording can also be made
 //! where pstui is not installed: `date +@\ %s.%N; cat /proc/net/packetscript/*`, repeated.

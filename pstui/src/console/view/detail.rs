@@ -177,7 +177,8 @@ fn verdicts(counters: &Counters, width: usize, theme: &Theme) -> Vec<Line<'stati
             theme.style(Role::Dim),
         ))];
     }
-    let bar_width = width.saturating_sub(9 + 6 + 28).clamp(8, 40);
+    let digits = format::grouped(counters.packets).chars().count().max(7);
+    let bar_width = width.saturating_sub(9 + 7 + 2 + digits).clamp(8, 48);
     [
         ("accept", counters.accept, Role::Good),
         ("drop", counters.drop, Role::Drop),
@@ -197,11 +198,11 @@ fn verdicts(counters: &Counters, width: usize, theme: &Theme) -> Vec<Line<'stati
             Span::styled(format!("{name:<9}"), theme.style(Role::Dim)),
             Span::styled(spark::bar(part, bar_width), theme.style(role)),
             Span::styled(
-                format!("{:>5.1}%", part * 100.0),
+                format!("{:>6.1}%", part * 100.0),
                 theme.style(if count > 0 { Role::Text } else { Role::Faint }),
             ),
             Span::styled(
-                format!("{:>27}", format::grouped(count)),
+                format!("  {:>digits$}", format::grouped(count)),
                 theme.style(if count > 0 { Role::Text } else { Role::Faint }),
             ),
         ])

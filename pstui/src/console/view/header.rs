@@ -38,21 +38,25 @@ fn spread<'a>(left: Vec<Span<'a>>, right: Vec<Span<'a>>, width: u16) -> Line<'a>
     Line::from(spans)
 }
 
+/// Host, kernel, module: as many of them as fit beside the status.
 fn place(model: &Model) -> Span<'static> {
     let about = &model.about;
+    let module = about
+        .module
+        .as_ref()
+        .map(|version| format!("module {version}"));
+    let room = (model.size.0 as usize).saturating_sub(40);
     let mut text = String::new();
-    for part in [&about.host, &about.kernel] {
-        if !part.is_empty() {
+    for part in [Some(&about.host), Some(&about.kernel), module.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        if !part.is_empty() && text_width(&text) + text_width(part) + 2 <= room {
             text.push_str("  ");
             text.push_str(part);
         }
     }
-    if let Some(module) = &about.module {
-        text.push_str("  module ");
-        text.push_str(module);
-    }
-    let room = (model.size.0 as usize).saturating_sub(36);
-    Span::styled(clipped(&text, room), model.options.theme.style(Role::Dim))
+    Span::styled(text, model.options.theme.style(Role::Dim))
 }
 
 fn status(model: &Model) -> Vec<Span<'static>> {

@@ -37,7 +37,7 @@ pub fn line(text: &str, open: &mut Open, theme: &Theme) -> Vec<Span<'static>> {
         let (length, role) = match *open {
             Open::Long(level, comment) => {
                 let close = format!("]{}]", "=".repeat(level));
-                let role = if comment { Role::Faint } else { Role::Good };
+                let role = if comment { Role::Dim } else { Role::Good };
                 match rest.find(&close) {
                     Some(at) => {
                         *open = Open::No;
@@ -67,9 +67,9 @@ fn token(text: &str, open: &mut Open) -> (usize, Role) {
         return match long_bracket(comment) {
             Some(level) => {
                 *open = Open::Long(level, true);
-                (4 + level, Role::Faint)
+                (4 + level, Role::Dim)
             }
-            None => (text.len(), Role::Faint),
+            None => (text.len(), Role::Dim),
         };
     }
     if let Some(level) = long_bracket(text) {
@@ -95,7 +95,7 @@ fn token(text: &str, open: &mut Open) -> (usize, Role) {
             };
             (length, role)
         }
-        _ => (first.len_utf8(), Role::Dim),
+        _ => (first.len_utf8(), Role::Text),
     }
 }
 

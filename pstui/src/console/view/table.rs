@@ -14,6 +14,8 @@ use unicode::{clip, width};
 
 /// Blanks between columns.
 const GAP: usize = 2;
+/// How many more there may be.
+const WIDER: usize = 3;
 /// The narrowest useful sparkline.
 const SPARK: usize = 8;
 
@@ -47,8 +49,8 @@ mod unicode {
 
 pub(super) use unicode::{clip as clipped, width as text_width};
 
-/// The columns that are shown and their widths.
-fn fit(columns: &[Column], rows: &[Row], sort: usize, room: usize) -> Vec<(usize, usize)> {
+/// The columns that are shown and their widths, and the blanks between them.
+fn fit(columns: &[Column], rows: &[Row], sort: usize, room: usize) -> (Vec<(usize, usize)>, usize) {
     let natural = |index: usize| {
         let cells = rows
             .iter()
@@ -92,7 +94,9 @@ fn fit(columns: &[Column], rows: &[Row], sort: usize, room: usize) -> Vec<(usize
         *width += more;
         left -= more;
     }
-    shown
+    // What nobody wants makes the table airier.
+    let gaps = shown.len().saturating_sub(1).max(1);
+    (shown, GAP + (left / gaps).min(WIDER))
 }
 
 fn padded(text: &str, room: usize, right: bool) -> String {
@@ -108,7 +112,7 @@ pub fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     let table = model.table();
     let rows = model.lines();
     let room = area.width.saturating_sub(2) as usize;
-    let shown = fit(&columns, &rows, table.sort, room);
+    let (shown, gap) = fit(&columns, &rows, table.sort, room);
 
     let mut titles = vec![Span::raw(" ")];
     for &(index, width) in &shown {
@@ -116,8 +120,6 @@ pub fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         let mark = if table.descending { "▾" } else { "▴" };
         let (text, role) = if index == table.sort {
             (format!("{}{mark}", column.title), Role::Accent)
-        } else if column.right && !column.title.ends_with("/S") {
-            (column.title.to_owned(), Role::Title)
         } else {
             (column.title.to_owned(), Role::Title)
         };
@@ -125,7 +127,7 @@ pub fn draw(model: &Model, frame: &mut Frame, area: Rect) {
             padded(&text, width, column.right),
             theme.style(role),
         ));
-        titles.push(Span::raw(" ".repeat(GAP)));
+        titles.push(Span::raw(" ".repeat(gap)));
     }
     let mut lines = vec![Line::from(titles)];
 
@@ -149,7 +151,7 @@ pub fn draw(model: &Model, frame: &mut Frame, area: Rect) {
             };
             let style = theme.style(cell.role()).patch(base);
             spans.push(Span::styled(text, style));
-            spans.push(Span::styled(" ".repeat(GAP), base));
+            spans.push(Span::styled(" ".repeat(gap), base));
         }
         // The selection reaches the edge.
         let line = Line::from(spans);
@@ -196,10 +198,10 @@ mod tests {
     #[test]
     fn columns_leave_by_rank_and_the_sorted_one_stays() {
         let columns = columns::columns(Screen::Rules);
-        let all = fit(&columns, &[], 0, 400);
+        let (all, _) = fit(&columns, &[], 0, 400);
         assert_eq!(all.len(), columns.len());
         for room in (20..200).rev() {
-            let shown = fit(&columns, &[], 4, room);
+            let (shown, _) = fit(&columns, &[], 4, room);
             assert!(shown.iter().any(|(index, _)| *index == 4));
             for (index, column) in columns.iter().enumerate() {
                 if column.rank == 0 {
