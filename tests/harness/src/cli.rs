@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::suite::Suite;
-use crate::{check, dist, vm};
+use crate::{bench, check, dist, vm};
 
 /// Builds, runs, tests and packages PacketScript.
 #[derive(Parser)]
@@ -28,6 +28,15 @@ enum Task {
         /// The end-to-end cases in one suite instead of four.
         #[arg(long)]
         quick: bool,
+    },
+    /// Measures what packets cost.
+    Bench {
+        /// In a kernel, in executed instructions.
+        #[arg(long, required = true)]
+        kernel: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Builds the Debian packages into dist/.
     Dist,
@@ -69,6 +78,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         } else {
             ExitCode::FAILURE
         }),
+        Task::Bench { kernel: _, json } => bench::kernel(*json).map(|()| ExitCode::SUCCESS),
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => {
             let suite = Suite::by_name(&args.suite)?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The `cargo xtask` command: see README.md beside this crate.
 
+mod bench;
 mod cache;
 mod check;
 mod cli;

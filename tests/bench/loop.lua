@@ -1,0 +1,9 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- A loop of 100 iterations.
+function process_packet(p)
+  local s = 0
+  for i = 1, 100 do
+    s = s + (i & 7)
+  end
+  return ACCEPT
+end
