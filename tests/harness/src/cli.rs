@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::suite::Suite;
-use crate::{bench, check, dist, vm};
+use crate::{bench, check, demo, dist, vm};
 
 /// Builds, runs, tests and packages PacketScript.
 #[derive(Parser)]
@@ -23,6 +23,12 @@ pub struct Cli {
 enum Task {
     /// Boots a Debian release in a virtual machine and runs a command in it as root.
     Vm(VmArgs),
+    /// Shows a script deciding about real packets in a real kernel, with the console over it.
+    Demo {
+        /// bullseye, bookworm, trixie, backports, or any other Debian release by name.
+        #[arg(long, default_value = "bookworm")]
+        suite: String,
+    },
     /// Runs every test and ends with counts.
     Test {
         /// The end-to-end cases in one suite instead of four.
@@ -79,6 +85,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
             ExitCode::FAILURE
         }),
         Task::Bench { kernel: _, json } => bench::kernel(*json).map(|()| ExitCode::SUCCESS),
+        Task::Demo { suite } => demo::run(suite),
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => {
             let suite = Suite::by_name(&args.suite)?;

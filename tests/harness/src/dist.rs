@@ -82,7 +82,7 @@ pub fn pack(parts: &Path, to: &Path) -> Result<()> {
         module.folder(&workspace().join("kmod"), &sources, &is_of_the_shim)?;
         module.copy(
             &parts.join(ENGINE),
-            &format!("{sources}/object/engine.o"),
+            &format!("{sources}/object/engine.elf"),
             0o644,
         )?;
         let dkms = fs::read_to_string(workspace().join("packaging/debian/dkms.conf"))?;

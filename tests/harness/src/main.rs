@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod command;
 mod deb;
+mod demo;
 mod deps;
 mod dist;
 mod engine;

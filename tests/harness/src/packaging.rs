@@ -16,7 +16,7 @@ const CONTENTS: [(&str, &[&str]); 3] = [
     (
         "packetscript-dkms",
         &[
-            "/object/engine.o",
+            "/object/engine.elf",
             "/dkms.conf",
             "/Kbuild",
             "/abi/packetscript.h",
