@@ -16,6 +16,9 @@ pub mod read;
 mod suggest;
 #[cfg(all(test, feature = "user"))]
 mod tests;
+mod write;
+#[cfg(all(test, feature = "user"))]
+mod write_tests;
 
 pub use fields::{field_id, path_id};
 
@@ -32,6 +35,8 @@ pub struct Current {
     hand: AtHand,
     hot: &'static [Hot; 256],
     located: bool,
+    /// A string that shows bytes of the packet was given out.
+    pub shown: bool,
     places: Places,
 }
 
@@ -42,6 +47,7 @@ impl Current {
             hand: AtHand::new(),
             hot: &HOT[0],
             located: false,
+            shown: false,
             places: Places::NONE,
         }
     }
@@ -55,6 +61,7 @@ impl Current {
     #[inline]
     pub unsafe fn begin(&mut self, packet: *mut Packet) {
         self.located = false;
+        self.shown = false;
         // SAFETY: the caller's promise.
         unsafe { self.hand.begin(packet) }
     }

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Packet values in the machine: what indexing and assigning to them does.
+
+use super::fields::{self, Field, Kind, What};
+use super::read::Got;
+use super::{library, suggestion};
+use crate::value::{Tag, Value};
+use crate::vm::Vm;
+use crate::vm::error::Raise;
+use core::fmt;
+
+/// Bytes of a name as text for a message.
+pub struct Shown<'b>(pub &'b [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("?")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `v.name` for a packet value, by the name's field id.
+pub fn get_id(vm: &mut Vm, v: Value, field_id: u16) -> Result<Value, Raise> {
+    if let Some(value) = vm.packet.fast_field(v, field_id) {
+        return Ok(value);
+    }
+    let kind = check(vm, v)?;
+    match fields::field(fields::path_of(kind as u64, field_id)) {
+        Some(field) => get_field(vm, v, field),
+        None => {
+            let name = fields::names()
+                .get(usize::from(field_id))
+                .copied()
+                .unwrap_or("");
+            Err(unknown(vm, kind, name.as_bytes()))
+        }
+    }
+}
+
+/// `v[key]` for a packet value.
+pub fn get(vm: &mut Vm, v: Value, key: Value) -> Result<Value, Raise> {
+    let field = lookup(vm, v, key)?;
+    get_field(vm, v, field)
+}
+
+/// `v.first.second` for a packet value and a path of it. `None` when the packet does not have the
+/// first: then it is nil that is indexed.
+pub fn get_path(vm: &mut Vm, v: Value, path: u16) -> Result<Option<Value>, Raise> {
+    if let Some(value) = vm.packet.fast_path(v, path) {
+        return Ok(Some(value));
+    }
+    let Some(field) = fields::field(path) else {
+        return Ok(None);
+    };
+    if check(vm, v)? != Kind::Root {
+        // A view has no views of its own.
+        return Err(unknown(vm, Kind::Root, field.name.as_bytes()));
+    }
+    vm.packet.locate();
+    // Now that the headers are known.
+    if let Some(value) = vm.packet.fast_path(v, path) {
+        return Ok(Some(value));
+    }
+    let view = part(vm, field.kind)?;
+    if view.is_nil() {
+        Ok(None)
+    } else {
+        get_field(vm, view, field).map(Some)
+    }
+}
+
+/// `v[key] = value` for a packet value.
+pub fn set(vm: &mut Vm, v: Value, key: Value, value: Value) -> Result<(), Raise> {
+    let field = lookup(vm, v, key)?;
+    if !field.writable {
+        let kind = field.kind.name();
+        return Err(vm.error(format_args!(
+            "field '{}' of {kind} cannot be written",
+            field.name
+        )));
+    }
+    super::assign::assign(vm, field, value)
+}
+
+/// The kind of a packet value, if it shows the packet at hand.
+pub fn check(vm: &mut Vm, v: Value) -> Result<Kind, Raise> {
+    let kind = Kind::from_payload(v.payload);
+    match (kind, vm.packet.packet()) {
+        (Some(kind), Some(_)) if v.tag == Tag::Packet && v.aux == vm.packet.serial() => Ok(kind),
+        _ => Err(vm.error(format_args!(
+            "this packet is gone: keep its fields, not the packet, from one call to the next"
+        ))),
+    }
+}
+
+/// The field of a packet value that a key names.
+fn lookup(vm: &mut Vm, v: Value, key: Value) -> Result<&'static Field, Raise> {
+    let kind = check(vm, v)?;
+    let id = match key.tag {
+        Tag::Str | Tag::Bytes => fields::field_id(vm.bytes(key)),
+        _ => {
+            return Err(vm.error(format_args!("the fields of {} have names", kind.name())));
+        }
+    };
+    match id.and_then(|id| fields::field(fields::path_of(kind as u64, id))) {
+        Some(field) => Ok(field),
+        None => {
+            let mut name = super::read::Text::new();
+            name.push(vm.bytes(key));
+            Err(unknown(vm, kind, name.as_bytes()))
+        }
+    }
+}
+
+#[cold]
+fn unknown(vm: &mut Vm, kind: Kind, name: &[u8]) -> Raise {
+    let of = if kind == Kind::Root { "" } else { kind.name() };
+    let (of, gap) = if of.is_empty() {
+        ("", "")
+    } else {
+        (of, " of ")
+    };
+    let name_shown = Shown(name);
+    match suggestion(kind, name) {
+        Some(known) => vm.error(format_args!(
+            "no field '{name_shown}'{gap}{of}; did you mean '{known}'?"
+        )),
+        None => vm.error(format_args!("no field '{name_shown}'{gap}{of}")),
+    }
+}
+
+/// A part of the packet at hand, nil if it has none.
+fn part(vm: &mut Vm, kind: Kind) -> Result<Value, Raise> {
+    let id = fields::field_id(kind.name().as_bytes()).unwrap_or(u16::MAX);
+    let root = vm.packet.root();
+    match fields::field(fields::path_of(Kind::Root as u64, id)) {
+        Some(field) => get_field(vm, root, field),
+        None => Ok(Value::NIL),
+    }
+}
+
+fn get_field(vm: &mut Vm, v: Value, field: &'static Field) -> Result<Value, Raise> {
+    if let What::Method(method) = field.what {
+        return Ok(library::method(method));
+    }
+    match vm.packet.read(field) {
+        Got::Dissected => super::dissect::get(vm, v, field),
+        got => value_of(vm, got),
+    }
+}
+
+/// Makes a value of what was read.
+pub fn value_of(vm: &mut Vm, got: Got) -> Result<Value, Raise> {
+    Ok(match got {
+        Got::Nil | Got::Dissected => Value::NIL,
+        Got::Flag(flag) => Value::boolean(flag),
+        Got::Int(n) => Value::int(n),
+        Got::Addr4(address) => addr4(address),
+        Got::Addr6(bytes) => {
+            let made = vm.heap.new_addr6(bytes);
+            vm.memory(made)?
+        }
+        Got::View(kind, offset) => vm.packet.view(kind, offset),
+        Got::Bytes(offset, len) => bytes(vm, offset, len)?,
+        Got::Name(name) => vm.new_string(name.as_bytes())?,
+        Got::Text(text) => vm.new_string(text.as_bytes())?,
+    })
+}
+
+/// An IPv4 address as a value.
+pub const fn addr4(address: u32) -> Value {
+    Value {
+        tag: Tag::Addr4,
+        aux: 0,
+        payload: address as u64,
+    }
+}
+
+/// Bytes of the packet as a string: where they are, or copied if they are not linear.
+pub fn bytes(vm: &mut Vm, offset: u32, len: u32) -> Result<Value, Raise> {
+    if vm.packet.bytes(offset, len).is_some() {
+        vm.packet.shown = true;
+        let payload = u64::from(offset) | u64::from(len) << 32;
+        return Ok(Value {
+            tag: Tag::Bytes,
+            aux: vm.packet.serial(),
+            payload,
+        });
+    }
+    vm.charge(u64::from(len) / 64)?;
+    let made = vm.heap.new_buffer(len as usize);
+    let buffer = vm.memory(made)?;
+    let mut piece = [0; 128];
+    let mut done = 0;
+    while done < len {
+        let count = len.wrapping_sub(done).min(128);
+        let part = piece.get_mut(..count as usize).unwrap_or_default();
+        if !vm.packet.fetch(offset.wrapping_add(done), part) {
+            return Ok(Value::NIL);
+        }
+        let pushed = vm.heap.push_bytes(buffer, part);
+        vm.memory(pushed)?;
+        done = done.wrapping_add(count);
+    }
+    Ok(vm.heap.finish_buffer(buffer))
+}

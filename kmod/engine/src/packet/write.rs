@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Writes bytes of the packet and keeps its checksums right.
+//!
+//! Checksums are updated incrementally (RFC 1624), never made anew: one that was wrong stays wrong.
+//! When the checksum of TCP or UDP is left to the interface, its field holds the sum of the pseudo
+//! header alone: then addresses and length count, and nothing else.
+
+use super::Current;
+use super::locate::{Network, Transport};
+use crate::host::{Packet, Refused};
+
+/// Which checksums see a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cover {
+    /// None.
+    Nothing,
+    /// The IPv4 header's.
+    Network,
+    /// The IPv4 header's, and the transport protocol's through the pseudo header.
+    Addresses,
+    /// The transport protocol's.
+    Transport,
+}
+
+/// A one's complement sum of 16-bit words, in network order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sum(u64);
+
+impl Sum {
+    /// Adds bytes; `odd` says that the first is the low half of a word.
+    #[must_use]
+    pub fn bytes(mut self, bytes: &[u8], odd: bool) -> Self {
+        let mut bytes = bytes;
+        if odd {
+            if let Some((first, rest)) = bytes.split_first() {
+                self = self.word(u16::from(*first));
+                bytes = rest;
+            }
+        }
+        let mut pairs = bytes.chunks_exact(2);
+        for pair in &mut pairs {
+            if let [high, low] = pair {
+                self = self.word(u16::from_be_bytes([*high, *low]));
+            }
+        }
+        match pairs.remainder() {
+            [last] => self.word(u16::from_be_bytes([*last, 0])),
+            _ => self,
+        }
+    }
+
+    /// Adds a word. The sum of a packet is far from the end of its 64 bits.
+    #[must_use]
+    pub fn word(self, word: u16) -> Self {
+        Self(self.0.wrapping_add(u64::from(word)))
+    }
+
+    /// The sum in 16 bits.
+    pub fn fold(self) -> u16 {
+        let mut sum = self.0;
+        while sum > 0xffff {
+            sum = (sum & 0xffff).wrapping_add(sum >> 16);
+        }
+        sum as u16
+    }
+}
+
+/// A checksum, after what it covers changed from `old` to `new`.
+pub fn updated(check: u16, old: Sum, new: Sum) -> u16 {
+    !Sum(0)
+        .word(!check)
+        .word(!old.fold())
+        .word(new.fold())
+        .fold()
+}
+
+/// The pseudo header's sum in a checksum field, after the same.
+fn updated_partial(field: u16, old: Sum, new: Sum) -> u16 {
+    Sum(0).word(field).word(!old.fold()).word(new.fold()).fold()
+}
+
+impl Current {
+    /// The packet, for changes. The next read looks for the headers anew.
+    pub fn packet_mut(&mut self) -> Option<&mut Packet> {
+        self.located = false;
+        self.hand.packet_mut()
+    }
+
+    /// Says that the packet changed: the next read looks for the headers anew.
+    pub fn changed(&mut self) {
+        self.located = false;
+        self.hand.close();
+    }
+
+    /// Where the transport protocol's checksum is.
+    fn transport_check(&self) -> Option<u32> {
+        let offset = match self.places.transport {
+            Transport::Tcp => 16,
+            Transport::Udp => 6,
+            Transport::Icmp | Transport::Icmp6 => 2,
+            Transport::Ports | Transport::None => return None,
+        };
+        Some(self.places.l4.wrapping_add(offset))
+    }
+
+    /// Whether the transport protocol's checksum is left to the interface.
+    fn is_partial(&self) -> bool {
+        matches!(self.places.transport, Transport::Tcp | Transport::Udp)
+            && self.packet().is_some_and(Packet::checksum_is_partial)
+    }
+
+    /// Writes bytes into headers, and updates the checksums that cover them.
+    pub fn put(&mut self, at: u32, bytes: &[u8], cover: Cover) -> Result<(), Refused> {
+        let places = self.places;
+        let v4_check = match cover {
+            Cover::Network | Cover::Addresses if places.network == Network::V4 => {
+                Some(places.l3.wrapping_add(10))
+            }
+            _ => None,
+        };
+        let partial = self.is_partial();
+        let l4_check = match cover {
+            // ICMP has no pseudo header.
+            Cover::Addresses if places.transport != Transport::Icmp => self.transport_check(),
+            Cover::Transport if !partial => self.transport_check(),
+            _ => None,
+        };
+        let mut end = at.checked_add(bytes.len() as u32).ok_or(Refused)?;
+        for check in [v4_check, l4_check].into_iter().flatten() {
+            end = end.max(check.wrapping_add(2));
+        }
+        let data = self.hand.writable(end)?;
+        let range = at as usize..(at as usize).wrapping_add(bytes.len());
+        let target = data.get_mut(range).ok_or(Refused)?;
+        let odd = cover == Cover::Transport && at.wrapping_sub(places.l4) & 1 != 0;
+        let (old, new) = (Sum(0).bytes(target, odd), Sum(0).bytes(bytes, odd));
+        target.copy_from_slice(bytes);
+        if let Some(check) = v4_check {
+            rewrite(data, check, |field| updated(field, old, new))?;
+        }
+        if let Some(check) = l4_check {
+            update_transport(data, check, places.transport, partial, old, new)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the payload of TCP, UDP, ICMP or ICMPv6, of any length; the caller has checked that
+    /// the packet does not become too long.
+    pub fn replace_payload(&mut self, new: &[u8]) -> Result<(), Refused> {
+        let places = self.places;
+        let (from, old_len) = self.payload_place().ok_or(Refused)?;
+        let check = self.transport_check().ok_or(Refused)?;
+        let partial = self.is_partial();
+        let before = self.sum_of(from, old_len)?;
+        let after = Sum(0).bytes(new, false);
+        let new_len = new.len() as u32;
+        let end = from.checked_add(new_len).ok_or(Refused)?;
+        let packet = self.packet_mut().ok_or(Refused)?;
+        if new_len != old_len {
+            packet.resize(from, old_len, new_len)?;
+        }
+        let data = packet.writable(end)?;
+        let target = data.get_mut(from as usize..end as usize).ok_or(Refused)?;
+        target.copy_from_slice(new);
+        // The lengths that say how much it is, and what they mean for the checksums.
+        let grown = |len: u16| (u32::from(len).wrapping_add(new_len).wrapping_sub(old_len)) as u16;
+        let segment = from.wrapping_sub(places.l4) as u16;
+        let old_length = segment.wrapping_add(old_len as u16);
+        let (mut old, mut new) = (Sum(0), Sum(0));
+        if !partial {
+            (old, new) = (before, after);
+        }
+        if new_len != old_len {
+            let length_at =
+                places
+                    .l3
+                    .wrapping_add(if places.network == Network::V4 { 2 } else { 4 });
+            let (was, is) = rewrite(data, length_at, grown)?;
+            if places.network == Network::V4 {
+                let check = places.l3.wrapping_add(10);
+                let (was, is) = (Sum(0).word(was), Sum(0).word(is));
+                rewrite(data, check, |field| updated(field, was, is))?;
+            }
+            if places.transport != Transport::Icmp {
+                (old, new) = (old.word(old_length), new.word(grown(old_length)));
+            }
+            if places.transport == Transport::Udp {
+                let (was, is) = rewrite(data, places.l4.wrapping_add(4), grown)?;
+                if !partial {
+                    (old, new) = (old.word(was), new.word(is));
+                }
+            }
+        }
+        update_transport(data, check, places.transport, partial, old, new)
+    }
+
+    /// The sum of bytes of the packet, linear or not.
+    fn sum_of(&self, from: u32, len: u32) -> Result<Sum, Refused> {
+        if let Some(bytes) = self.bytes(from, len) {
+            return Ok(Sum(0).bytes(bytes, false));
+        }
+        let mut sum = Sum(0);
+        let mut piece = [0; 128];
+        let mut done = 0;
+        while done < len {
+            let count = len.wrapping_sub(done).min(128);
+            let part = piece.get_mut(..count as usize).ok_or(Refused)?;
+            if !self.fetch(from.wrapping_add(done), part) {
+                return Err(Refused);
+            }
+            sum = sum.bytes(part, false);
+            done = done.wrapping_add(count);
+        }
+        Ok(sum)
+    }
+}
+
+/// Replaces the 16-bit word at `at` by what `f` makes of it; gives both.
+fn rewrite(data: &mut [u8], at: u32, f: impl FnOnce(u16) -> u16) -> Result<(u16, u16), Refused> {
+    let range = at as usize..(at as usize).wrapping_add(2);
+    let word = data
+        .get_mut(range)
+        .and_then(|bytes| bytes.first_chunk_mut::<2>())
+        .ok_or(Refused)?;
+    let old = u16::from_be_bytes(*word);
+    let new = f(old);
+    *word = new.to_be_bytes();
+    Ok((old, new))
+}
+
+/// Updates the transport protocol's checksum. A UDP packet without one stays without, and one whose
+/// checksum comes out as 0 carries its other form.
+fn update_transport(
+    data: &mut [u8],
+    at: u32,
+    transport: Transport,
+    partial: bool,
+    old: Sum,
+    new: Sum,
+) -> Result<(), Refused> {
+    rewrite(data, at, |field| match (partial, transport) {
+        (true, _) => updated_partial(field, old, new),
+        (false, Transport::Udp) if field == 0 => 0,
+        (false, Transport::Udp) => match updated(field, old, new) {
+            0 => 0xffff,
+            check => check,
+        },
+        (false, _) => updated(field, old, new),
+    })?;
+    Ok(())
+}
