@@ -2,8 +2,8 @@
 //! The border to libxtables: its structures, its functions, and the callbacks that it is given.
 //!
 //! The host program brings libxtables along, so nothing is linked: the three symbols that are needed
-//! are looked up when the library is opened. Where they are missing (a program that only asks for
-//! [`packetscript_plugin_abi`]) nothing is registered. The layout below is the same from libxtables
+//! are looked up when the library is opened. Where they are missing or not set up (a program that only
+//! asks for [`packetscript_plugin_abi`]) nothing is registered. The layout below is the same from libxtables
 //! 1.8.7 to 1.8.13; only `extra_opts` and `parse` are used, since the newer parser's tables changed
 //! their size in between. No panic crosses this border.
 
@@ -169,12 +169,21 @@ static CONSTRUCTOR: extern "C" fn() = register;
 extern "C" fn register() {
     type Register = unsafe extern "C" fn(*mut XtablesTarget);
     let found = symbol(c"xtables_register_target");
-    if !found.is_null() {
+    // Before a host has set these up, registering would follow null pointers.
+    let ready = is_set(c"xt_params") == Some(true) && is_set(c"afinfo") != Some(false);
+    if !found.is_null() && ready {
         // SAFETY: libxtables' function of that name has this type in every version of its ABI 12.
         let register = unsafe { std::mem::transmute::<*mut c_void, Register>(found) };
         // SAFETY: TARGET has the layout that libxtables expects, lives for ever, and is not touched here again.
         unsafe { register(TARGET.0.get()) };
     }
+}
+
+/// Whether a pointer variable of libxtables is set; `None` if there is no such variable.
+fn is_set(name: &CStr) -> Option<bool> {
+    let variable = symbol(name).cast::<*const c_void>();
+    // SAFETY: only variables that hold a pointer are asked for, and nothing else writes to them now.
+    (!variable.is_null()).then(|| unsafe { !(*variable).is_null() })
 }
 
 /// The ABI that this plugin speaks; for programs that look whether plugin and module fit.

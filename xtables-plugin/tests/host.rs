@@ -158,3 +158,38 @@ fn a_rule_that_is_only_compared_asks_for_no_script() {
         }
     }
 }
+
+/// A program that only asks for the version, as `pstui doctor` does, with libxtables there or not.
+#[test]
+fn programs_that_are_no_hosts_can_open_it() {
+    type Number = unsafe extern "C" fn() -> u32;
+    for with in [None, Some(c"libxtables.so.12")] {
+        if let Some(name) = with {
+            // SAFETY: libxtables has no constructor that asks anything of its user.
+            let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
+            assert!(
+                !library.is_null(),
+                "these tests need libxtables.so.12 (apt-get install iptables)"
+            );
+        }
+        let path = library_folder().join("libxt_LUA.so");
+        // A copy under another name, so that its constructor runs each time.
+        let copy = std::env::temp_dir().join(format!(
+            "packetscript-open-{}-{}.so",
+            with.is_some(),
+            std::process::id()
+        ));
+        std::fs::copy(&path, &copy).expect("the temporary folder is writable");
+        let name = std::ffi::CString::new(copy.to_str().unwrap()).unwrap();
+        // SAFETY: opening runs the constructor, which is what is tested.
+        let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
+        std::fs::remove_file(copy).expect("the test's own file can go");
+        assert!(!library.is_null());
+        // SAFETY: the name is NUL-terminated.
+        let found = unsafe { libc::dlsym(library, c"packetscript_plugin_abi".as_ptr()) };
+        assert!(!found.is_null());
+        // SAFETY: the function has this type.
+        let number = unsafe { std::mem::transmute::<*mut libc::c_void, Number>(found)() };
+        assert_eq!(number, packetscript_abi::border::ABI);
+    }
+}
