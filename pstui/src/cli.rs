@@ -86,6 +86,12 @@ pub enum Command {
     Reset(Reset),
     /// Print the text of a loaded script
     Source(Source),
+    /// Make the kernel have what a manifest says
+    Apply(Apply),
+    /// Print a manifest of what the kernel has
+    Export(Export),
+    /// Find out what is wrong with this installation
+    Doctor(Json),
     /// Record what the kernel shows, for `--replay`
     Record(Record),
     /// Print a shell's completions

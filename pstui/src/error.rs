@@ -35,6 +35,9 @@ pub enum Error {
     /// A verb in a place that only watches.
     #[error("{0}")]
     ReadOnly(String),
+    /// The command's own output told it already; only the status is left to be set.
+    #[error("see above")]
+    Told,
 }
 
 impl Error {
@@ -67,7 +70,8 @@ impl Error {
             | Self::Script(_)
             | Self::Refused(_)
             | Self::File { .. }
-            | Self::Data(_) => None,
+            | Self::Data(_)
+            | Self::Told => None,
         }
     }
 
@@ -92,6 +96,7 @@ impl Error {
             Self::File { .. } => "file",
             Self::Data(_) => "data",
             Self::ReadOnly(_) => "read-only",
+            Self::Told => "told",
         }
     }
 }

@@ -7,12 +7,16 @@
 //! - [`command`]: a module for each subcommand, on the command line of [`cli`]
 //! - [`error`]: what can go wrong, what to do about it, exit statuses
 
+// What is shown has three digits; what is exact stays an integer.
+#![allow(clippy::cast_precision_loss)]
+
 pub mod cli;
 pub mod command;
 pub mod complete;
 pub mod console;
 pub mod error;
 pub mod format;
+pub mod manifest;
 pub mod script;
 pub mod snapshot;
 pub mod source;

@@ -320,8 +320,8 @@ fn no_size_and_no_key_breaks_it() {
     let mut state = 12345u64;
     let mut random = |below: usize| {
         state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     };
     for _ in 0..3000 {

@@ -3,6 +3,8 @@
 
 pub mod console;
 pub mod control;
+pub mod doctor;
+pub mod manifest;
 pub mod record;
 pub mod status;
 
@@ -26,6 +28,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Reload(args)) => (args.json.json, control::reload(source(replay), &args)),
         Some(Command::Reset(args)) => (args.json.json, control::reset(source(replay), &args)),
         Some(Command::Source(args)) => (args.json.json, control::source(source(replay), &args)),
+        Some(Command::Apply(args)) => (args.json.json, manifest::apply(source(replay), &args)),
+        Some(Command::Export(args)) => (args.json.json, manifest::export(source(replay), &args)),
+        Some(Command::Doctor(args)) => (args.json, doctor::run(args.json)),
         Some(Command::Record(args)) => (false, record::run(&args)),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "pstui", &mut std::io::stdout());
@@ -36,7 +41,9 @@ pub fn run(cli: Cli) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&error, json);
+            if error != Error::Told {
+                report(&error, json);
+            }
             ExitCode::from(error.exit())
         }
     }

@@ -38,12 +38,11 @@ impl Cell {
     pub fn text(&self) -> String {
         match self {
             Self::Text(text, _) | Self::Ordered(text, ..) => text.clone(),
-            Self::Count(value, _) => format::scaled(*value as f64),
+            Self::Count(value, _) | Self::Bytes(value) => format::scaled(*value as f64),
             Self::Number(value) => value.to_string(),
             Self::Rate(Some(value), _) => format::scaled(*value),
             Self::Rate(None, _) | Self::Percent(None, _) => "– ".to_owned(),
             Self::Percent(Some(value), _) => format!("{value:.0}%"),
-            Self::Bytes(value) => format::scaled(*value as f64),
             Self::Age(seconds) => format::age(*seconds),
             Self::Spark(_) => String::new(),
         }
@@ -52,13 +51,17 @@ impl Cell {
     /// How it looks: zeros recede.
     pub fn role(&self) -> Role {
         match self {
-            Self::Text(_, role) | Self::Ordered(_, _, role) => *role,
-            Self::Count(0, _) | Self::Bytes(0) => Role::Faint,
-            Self::Rate(None, _) | Self::Percent(None, _) => Role::Faint,
+            Self::Count(0, _) | Self::Bytes(0) | Self::Rate(None, _) | Self::Percent(None, _) => {
+                Role::Faint
+            }
             Self::Rate(Some(value), _) | Self::Percent(Some(value), _) if *value == 0.0 => {
                 Role::Faint
             }
-            Self::Count(_, role) | Self::Rate(_, role) | Self::Percent(_, role) => *role,
+            Self::Text(_, role)
+            | Self::Ordered(_, _, role)
+            | Self::Count(_, role)
+            | Self::Rate(_, role)
+            | Self::Percent(_, role) => *role,
             Self::Number(_) | Self::Age(_) => Role::Dim,
             Self::Bytes(_) => Role::Text,
             Self::Spark(_) => Role::Spark,

@@ -90,7 +90,7 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Down => step(model, |line, _| line + 1),
         Action::Up => step(model, |line, _| line.saturating_sub(1)),
         Action::PageDown => step(model, |line, page| line + page),
-        Action::PageUp => step(model, |line, page| line.saturating_sub(page)),
+        Action::PageUp => step(model, usize::saturating_sub),
         Action::Top => step(model, |_, _| 0),
         Action::Bottom => step(model, |_, _| usize::MAX),
         Action::Detail => {

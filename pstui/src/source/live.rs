@@ -121,7 +121,7 @@ impl Source for Live {
     }
 
     fn load(&mut self, path: &Path, name: Option<&str>, args: &[String]) -> Result<Loaded> {
-        self.send(path, name, args, |client, program| client.load(program))
+        self.send(path, name, args, Client::load)
     }
 
     fn unload(&mut self, name: &str) -> Result<()> {

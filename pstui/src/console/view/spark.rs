@@ -68,6 +68,7 @@ pub fn bar(part: f64, width: usize) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // small whole numbers
 mod tests {
     use super::*;
 
