@@ -21,8 +21,9 @@ stdenv.mkDerivation {
   makeFlags = kernelModuleMakeFlags ++ [
     "-C"
     "kmod"
-    "KDIR=${kernel.dev}/lib/modules/${kernel.modDirVersion}/build"
-    "ENGINE_O=${packetscript-engine}/engine.o"
+    "KERNELDIR=${kernel.dev}/lib/modules/${kernel.modDirVersion}/build"
+    "PS_ENGINE=${packetscript-engine}/engine.o"
+    "PS_VERSION=${import ./version.nix}"
     "INSTALL_MOD_PATH=${placeholder "out"}"
   ];
   # Without this, the folder that the build ran in shows in the build id.

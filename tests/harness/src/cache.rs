@@ -66,7 +66,7 @@ impl Key {
 }
 
 /// Whether a file or folder of this name is something that people wrote.
-fn is_source(name: &str) -> bool {
+pub fn is_source(name: &str) -> bool {
     const BUILT: [&str; 6] = ["cmd", "elf", "ko", "mod", "o", "snap.new"];
     let is_built = BUILT.iter().any(|end| name.ends_with(&format!(".{end}")));
     !(is_built || name == "target" || name.starts_with('.') || name.ends_with(".mod.c"))

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::suite::Suite;
-use crate::{bench, check, demo, dist, vm};
+use crate::{bench, check, demo, dist, flake, vm};
 
 /// Builds, runs, tests and packages PacketScript.
 #[derive(Parser)]
@@ -46,6 +46,8 @@ enum Task {
     },
     /// Builds the Debian packages into dist/.
     Dist,
+    /// Builds the flake in Nix's sandbox, as far as this machine lets it.
+    Nix,
 }
 
 #[derive(Args)]
@@ -86,6 +88,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         }),
         Task::Bench { kernel: _, json } => bench::kernel(*json).map(|()| ExitCode::SUCCESS),
         Task::Demo { suite } => demo::run(suite),
+        Task::Nix => flake::run().map(|()| ExitCode::SUCCESS),
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => {
             let suite = Suite::by_name(&args.suite)?;

@@ -37,6 +37,9 @@ pub const TESTS: &[Need] = &[
     ("objdump", "binutils"),
 ];
 
+/// What building the flake needs.
+pub const NIX: &[Need] = &[("nix", "nix-bin")];
+
 /// The folders beyond PATH that hold programs for root.
 const ROOTS_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 

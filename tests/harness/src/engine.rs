@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::cache::{self, Key};
 use crate::command::logged;
-use crate::tools::workspace;
+use crate::tools::{target_folder, workspace};
 use crate::{deps, progress};
 
 /// Debian's own Rust, which comes with the sources of core and alloc.
@@ -45,9 +45,10 @@ pub fn object() -> Result<PathBuf> {
                 .arg(workspace().join("kmod/object/build.sh"))
                 .arg(making.join("engine.o"));
             // Our own toolchain's settings are not for Debian's.
-            for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
+            for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTFLAGS"] {
                 build.env_remove(variable);
             }
+            build.env("CARGO_TARGET_DIR", target_folder().join("engine"));
             logged(build.current_dir(workspace()), &making.join("build.log"))
         })
     })?;

@@ -27,6 +27,11 @@ const PACKAGES: &[&str] = &[
     "tmux",
 ];
 
+/// Where Debian's packages come from.
+pub fn mirror() -> String {
+    std::env::var("PACKETSCRIPT_MIRROR").unwrap_or_else(|_| MIRROR.to_owned())
+}
+
 /// A Debian release and where its kernel comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suite {
@@ -83,7 +88,7 @@ impl Suite {
 
     /// Lines for apt's sources.list.
     pub fn sources(&self) -> Vec<String> {
-        let mirror = std::env::var("PACKETSCRIPT_MIRROR").unwrap_or_else(|_| MIRROR.to_owned());
+        let mirror = mirror();
         let mut lines = vec![format!("deb {mirror} {} main", self.release)];
         if self.backports {
             lines.push(format!("deb {mirror} {}-backports main", self.release));
