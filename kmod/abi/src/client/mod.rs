@@ -346,7 +346,8 @@ impl Client {
                     attr::STAGE => loaded.stage = attribute.u64()?,
                     attr::COUNT => loaded.count = attribute.u32()?,
                     attr::TEXT => {
-                        loaded.notice = Some(attribute.text()).filter(|text| !text.is_empty());
+                        let text = attribute.text().trim_end().to_owned();
+                        loaded.notice = Some(text).filter(|text| !text.is_empty());
                     }
                     _ => {}
                 }
