@@ -24,19 +24,19 @@ fn after(width: u16, height: u16, keys: &str) -> Session {
 #[test]
 fn hooks() {
     assert_snapshot!("hooks_80x24", after(80, 24, "").screen());
-    assert_snapshot!("hooks_160x45_detail", after(160, 45, "jj\n").screen());
+    assert_snapshot!("hooks_160x45_detail", after(160, 45, "jj").screen());
 }
 
 #[test]
 fn scripts() {
     assert_snapshot!("scripts_80x24", after(80, 24, "2").screen());
-    assert_snapshot!("scripts_160x45_detail", after(160, 45, "2jj\n").screen());
+    assert_snapshot!("scripts_160x45_detail", after(160, 45, "2jj").screen());
 }
 
 #[test]
 fn rules() {
     assert_snapshot!("rules_80x24_detail", after(80, 24, "3jj\n").screen());
-    assert_snapshot!("rules_200x30", after(200, 30, "3>>>>>>>>").screen());
+    assert_snapshot!("rules_200x30", after(200, 30, "3>>>>>>>>\n").screen());
 }
 
 #[test]

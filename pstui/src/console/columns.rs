@@ -64,6 +64,7 @@ impl Cell {
             | Self::Percent(_, role) => *role,
             Self::Number(_) | Self::Age(_) => Role::Dim,
             Self::Bytes(_) => Role::Text,
+            Self::Spark(series) if series.iter().all(|value| *value == 0.0) => Role::Faint,
             Self::Spark(_) => Role::Spark,
         }
     }

@@ -5,6 +5,7 @@ use super::columns::{self, Line};
 use super::identity::RowId;
 use super::rates::Tracks;
 use super::theme::Theme;
+use super::view::layout;
 use crate::error::Error;
 use crate::snapshot::{About, Script, ScriptText, Snapshot};
 use std::collections::{HashMap, HashSet};
@@ -233,7 +234,8 @@ impl Model {
             started: false,
             trouble: None,
             mode: Mode::Normal,
-            detail: false,
+            // Where there is room beside the table, the details are there from the start.
+            detail: size.0 >= layout::SIDE_BY_SIDE,
             detail_focus: false,
             detail_top: 0,
             texts: HashMap::new(),

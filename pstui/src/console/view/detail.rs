@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The detail pane: everything about the selected row, with the script's text where it has one.
 
-use super::table::clipped;
+use super::table::clip;
 use super::{flow, lua, spark};
 use crate::console::identity::RowId;
 use crate::console::model::Model;
@@ -43,7 +43,7 @@ pub fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         .border_style(theme.style(role))
         .padding(Padding::horizontal(1))
         .title(Span::styled(
-            format!(" {} ", clipped(&title(model), inside(area))),
+            format!(" {} ", clip(&title(model), inside(area))),
             theme.style(Role::Key),
         ));
     if below > 0 {
@@ -103,10 +103,7 @@ fn heading(text: &str, theme: &Theme) -> Line<'static> {
 fn field(label: &str, text: &str, width: usize, theme: &Theme) -> Line<'static> {
     Line::from(vec![
         Span::styled(format!("{label:<9}"), theme.style(Role::Dim)),
-        Span::styled(
-            clipped(text, width.saturating_sub(9)),
-            theme.style(Role::Text),
-        ),
+        Span::styled(clip(text, width.saturating_sub(9)), theme.style(Role::Text)),
     ])
 }
 
@@ -154,7 +151,7 @@ fn hook_lines(
         lines.push(Line::from(vec![
             Span::styled(format!("{:>4}  ", rule.id), theme.style(Role::Dim)),
             Span::styled(
-                format!("{:<22}", clipped(&rule.name, 22)),
+                format!("{:<22}", clip(&rule.name, 22)),
                 theme.style(Role::Accent),
             ),
             Span::styled(format!("{:<9}", rule.table), theme.style(Role::Text)),

@@ -2,7 +2,7 @@
 //! Windows over the picture: the path prompt, questions, notices.
 
 use super::header::put_cursor;
-use super::table::clipped;
+use super::table::clip;
 use crate::console::model::{Edit, Model, Verb};
 use crate::console::theme::Role;
 use ratatui::Frame;
@@ -29,10 +29,7 @@ pub fn window(model: &Model, title: &str, area: Rect, frame: &mut Frame) -> Rect
         .border_type(BorderType::Rounded)
         .border_style(theme.style(Role::Frame))
         .title(Span::styled(
-            format!(
-                " {} ",
-                clipped(title, area.width.saturating_sub(6) as usize)
-            ),
+            format!(" {} ", clip(title, area.width.saturating_sub(6) as usize)),
             theme.style(Role::Key),
         ))
         .padding(Padding::horizontal(1));
@@ -86,7 +83,7 @@ pub fn prompt(
         } else {
             theme.style(Role::Dim)
         };
-        let text = clipped(offer, inner.width.saturating_sub(2) as usize);
+        let text = clip(offer, inner.width.saturating_sub(2) as usize);
         lines.push(Line::from(Span::styled(format!(" {text}"), style)));
     }
     if offers.is_empty() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The two lines on top and the one at the bottom.
 
-use super::table::{clipped, text_width};
+use super::table::{clip, text_width};
 use crate::console::keys::{self, Binding};
 use crate::console::model::{Edit, Mode, Model, Screen};
 use crate::console::theme::{Role, Theme};
@@ -175,7 +175,7 @@ pub fn footer(model: &Model, frame: &mut Frame, area: Rect) {
             theme.style(Role::Accent),
         ))
     } else if let Some(toast) = &model.toast {
-        let text = clipped(&toast.text, area.width.saturating_sub(2) as usize);
+        let text = clip(&toast.text, area.width.saturating_sub(2) as usize);
         Line::from(Span::styled(format!(" {text}"), theme.style(Role::Good)))
     } else {
         keys_line(model, theme, area.width as usize)

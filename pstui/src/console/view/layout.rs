@@ -9,7 +9,7 @@ pub const MIN_WIDTH: u16 = 40;
 /// The same, in lines.
 pub const MIN_HEIGHT: u16 = 8;
 /// From this width on the details stand beside the table, not below it.
-const SIDE_BY_SIDE: u16 = 130;
+pub const SIDE_BY_SIDE: u16 = 130;
 
 /// The parts of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

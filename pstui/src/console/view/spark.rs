@@ -8,15 +8,16 @@ fn largest(series: &[f64]) -> f64 {
     series.iter().copied().fold(0.0, f64::max)
 }
 
-/// One line, newest on the right. Anything above zero is visible.
+/// One line, newest on the right. Anything above zero is visible; the highest leaves an eighth, so
+/// that lines below each other stay apart.
 pub fn line(series: &[f64], width: usize) -> String {
     let shown = &series[series.len().saturating_sub(width)..];
     let top = largest(shown);
     let mut text = " ".repeat(width - shown.len());
     for value in shown {
         text.push(if top > 0.0 && *value > 0.0 {
-            let eighths = (value / top * 8.0).round() as usize;
-            BLOCKS[eighths.clamp(1, 8)]
+            let eighths = (value / top * 7.0).round() as usize;
+            BLOCKS[eighths.clamp(1, 7)]
         } else {
             '▁'
         });
@@ -74,8 +75,8 @@ mod tests {
 
     #[test]
     fn newest_is_on_the_right_and_small_is_not_nothing() {
-        assert_eq!(line(&[0.0, 1.0, 800.0], 5), "  ▁▁█");
-        assert_eq!(line(&[1.0, 2.0, 3.0, 4.0], 2), "▆█");
+        assert_eq!(line(&[0.0, 1.0, 800.0], 5), "  ▁▁▇");
+        assert_eq!(line(&[1.0, 2.0, 3.0, 4.0], 2), "▅▇");
         assert_eq!(line(&[], 3), "   ");
     }
 

@@ -7,10 +7,10 @@ use crate::console::theme::Role;
 use crate::console::view::{layout, spark};
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use unicode::{clip, width};
+pub use unicode::{clip, text_width};
 
 /// Blanks between columns.
 const GAP: usize = 2;
@@ -21,19 +21,19 @@ const SPARK: usize = 8;
 
 mod unicode {
     /// Columns that a text takes.
-    pub fn width(text: &str) -> usize {
+    pub fn text_width(text: &str) -> usize {
         ratatui::text::Span::raw(text).width()
     }
 
     /// The text in at most so many columns, with an ellipsis where something is missing.
     pub fn clip(text: &str, room: usize) -> String {
-        if width(text) <= room {
+        if text_width(text) <= room {
             return text.to_owned();
         }
         let mut kept = String::new();
         let mut used = 1;
         for c in text.chars() {
-            let wide = width(c.encode_utf8(&mut [0; 4]));
+            let wide = text_width(c.encode_utf8(&mut [0; 4]));
             if used + wide > room {
                 break;
             }
@@ -47,8 +47,6 @@ mod unicode {
     }
 }
 
-pub(super) use unicode::{clip as clipped, width as text_width};
-
 /// The columns that are shown and their widths, and the blanks between them.
 fn fit(columns: &[Column], rows: &[Row], sort: usize, room: usize) -> (Vec<(usize, usize)>, usize) {
     let natural = |index: usize| {
@@ -57,10 +55,10 @@ fn fit(columns: &[Column], rows: &[Row], sort: usize, room: usize) -> (Vec<(usiz
             .filter_map(|row| row.cells.get(index))
             .map(|cell| match cell {
                 Cell::Spark(_) => SPARK,
-                cell => width(&cell.text()),
+                cell => text_width(&cell.text()),
             });
         // The title needs a place for the mark of the sorted column.
-        let title = width(columns[index].title) + usize::from(index == sort);
+        let title = text_width(columns[index].title) + usize::from(index == sort);
         cells.max().unwrap_or(0).max(title)
     };
     let mut shown: Vec<(usize, usize)> = (0..columns.len()).map(|i| (i, natural(i))).collect();
@@ -101,7 +99,7 @@ fn fit(columns: &[Column], rows: &[Row], sort: usize, room: usize) -> (Vec<(usiz
 
 fn padded(text: &str, room: usize, right: bool) -> String {
     let text = clip(text, room);
-    let blank = " ".repeat(room - width(&text));
+    let blank = " ".repeat(room - text_width(&text));
     if right { blank + &text } else { text + &blank }
 }
 
@@ -123,11 +121,17 @@ pub fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         } else {
             (column.title.to_owned(), Role::Title)
         };
-        titles.push(Span::styled(
-            padded(&text, width, column.right),
-            theme.style(role),
-        ));
-        titles.push(Span::raw(" ".repeat(gap)));
+        // A style that underlines is for the word, not for the blanks beside it.
+        let text = clip(&text, width);
+        let blank = " ".repeat(width - text_width(&text));
+        let (before, after) = if column.right {
+            (blank, String::new())
+        } else {
+            (String::new(), blank)
+        };
+        titles.push(Span::raw(before));
+        titles.push(Span::styled(text, theme.style(role)));
+        titles.push(Span::raw(after + &" ".repeat(gap)));
     }
     let mut lines = vec![Line::from(titles)];
 
@@ -149,7 +153,12 @@ pub fn draw(model: &Model, frame: &mut Frame, area: Rect) {
                 Cell::Spark(series) => spark::line(series, width),
                 cell => padded(&cell.text(), width, columns[index].right),
             };
-            let style = theme.style(cell.role()).patch(base);
+            // Reversed colours would be backgrounds: a reversed line has none of its own.
+            let style = if base.add_modifier.contains(Modifier::REVERSED) {
+                base
+            } else {
+                theme.style(cell.role()).patch(base)
+            };
             spans.push(Span::styled(text, style));
             spans.push(Span::styled(" ".repeat(gap), base));
         }
