@@ -6,23 +6,7 @@ use super::read::Got;
 use super::{library, suggestion};
 use crate::value::{Tag, Value};
 use crate::vm::Vm;
-use crate::vm::error::Raise;
-use core::fmt;
-
-/// Bytes of a name as text for a message.
-pub struct Shown<'b>(pub &'b [u8]);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                f.write_str("?")?;
-            }
-        }
-        Ok(())
-    }
-}
+use crate::vm::error::{Bytes, Raise};
 
 /// `v.name` for a packet value, by the name's field id.
 pub fn get_id(vm: &mut Vm, v: Value, field_id: u16) -> Result<Value, Raise> {
@@ -57,9 +41,10 @@ pub fn get_path(vm: &mut Vm, v: Value, path: u16) -> Result<Option<Value>, Raise
     let Some(field) = fields::field(path) else {
         return Ok(None);
     };
-    if check(vm, v)? != Kind::Root {
+    let kind = check(vm, v)?;
+    if kind != Kind::Root {
         // A view has no views of its own.
-        return Err(unknown(vm, Kind::Root, field.name.as_bytes()));
+        return Err(unknown(vm, kind, field.kind.name().as_bytes()));
     }
     vm.packet.locate();
     // Now that the headers are known.
@@ -125,7 +110,7 @@ fn unknown(vm: &mut Vm, kind: Kind, name: &[u8]) -> Raise {
     } else {
         (of, " of ")
     };
-    let name_shown = Shown(name);
+    let name_shown = Bytes(name);
     match suggestion(kind, name) {
         Some(known) => vm.error(format_args!(
             "no field '{name_shown}'{gap}{of}; did you mean '{known}'?"

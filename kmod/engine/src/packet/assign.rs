@@ -155,7 +155,7 @@ fn payload(vm: &mut Vm, field: &Field, value: Value) -> Result<(), Raise> {
 /// Copies the strings that show bytes of the packet, before they change.
 fn keep(vm: &mut Vm) -> Result<(), Raise> {
     if vm.packet.shown {
-        vm.keep_bytes()?;
+        vm.own_bytes()?;
         vm.packet.shown = false;
     }
     Ok(())

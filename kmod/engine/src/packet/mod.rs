@@ -9,13 +9,18 @@
 //! 2. [`read`]: anything else that needs no memory of the environment;
 //! 3. the environment makes a value of what that answered (strings, IPv6 addresses, tables).
 
+pub mod access;
 pub mod address;
+mod assign;
+pub mod dissect;
 pub mod fields;
+pub mod library;
 pub mod locate;
 pub mod read;
 mod suggest;
 #[cfg(all(test, feature = "user"))]
 mod tests;
+pub mod verdict;
 mod write;
 #[cfg(all(test, feature = "user"))]
 mod write_tests;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Verdicts: the constants of scripts, what a returned value means, and where it may be given.
 
-use super::access::Shown;
 use crate::host::{FAMILY_BRIDGE, FAMILY_IPV4, FAMILY_IPV6, PACKET_MATCH};
 use crate::value::{Tag, Value};
 use crate::vm::Vm;
-use crate::vm::error::Raise;
+use crate::vm::error::{Bytes, Raise};
 
 /// `enum ps_verdict`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -182,7 +181,7 @@ fn not_a_verdict(vm: &mut Vm, v: Value) -> Raise {
             text.push(vm.bytes(v));
             vm.error(format_args!(
                 "'{}' is not a verdict: {WANTED}",
-                Shown(text.as_bytes())
+                Bytes(text.as_bytes())
             ))
         }
         Tag::True => vm.error(format_args!("true is not a verdict: {WANTED}")),

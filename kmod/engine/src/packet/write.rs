@@ -31,11 +31,9 @@ impl Sum {
     #[must_use]
     pub fn bytes(mut self, bytes: &[u8], odd: bool) -> Self {
         let mut bytes = bytes;
-        if odd {
-            if let Some((first, rest)) = bytes.split_first() {
-                self = self.word(u16::from(*first));
-                bytes = rest;
-            }
+        if odd && let Some((first, rest)) = bytes.split_first() {
+            self = self.word(u16::from(*first));
+            bytes = rest;
         }
         let mut pairs = bytes.chunks_exact(2);
         for pair in &mut pairs {

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Dissectors: what the payload of well-known protocols says.
+//!
+//! `dns`, `tls` and `http` (with TFTP) are functions of bytes, which may be any. Here they meet the
+//! packet at hand: a view (`p.dns`) holds where its message begins; each field is read from the
+//! message when it is asked for.
+
+pub mod dns;
+pub mod http;
+pub mod tls;
+
+use super::access::{addr4, value_of};
+use super::fields::{Field, Kind, What};
+use super::locate::Transport;
+use super::read::Got;
+use crate::value::{Ref, Tag, Value};
+use crate::vm::Vm;
+use crate::vm::error::Raise;
+
+/// A message that is not linear is read up to here.
+const COPIED: u32 = 4096;
+/// Questions and answers that are listed.
+const LISTED: u16 = 64;
+
+/// A field that a dissector answers: a view of the packet, or a field of such a view.
+pub fn get(vm: &mut Vm, v: Value, field: &Field) -> Result<Value, Raise> {
+    vm.charge(1)?;
+    if let What::View(kind) = field.what {
+        return view(vm, kind);
+    }
+    let offset = (v.payload >> 32) as u32;
+    let message = message(vm, offset)?;
+    match field.what {
+        What::DnsInt { word, shift, width } => {
+            let bits = dns::word(vm.bytes(message), usize::from(word).wrapping_mul(2));
+            let mask = 1_u32.unbounded_shl(u32::from(width)).wrapping_sub(1);
+            Ok(bits.map_or(Value::NIL, |bits| {
+                Value::int(i64::from(
+                    u32::from(bits).unbounded_shr(u32::from(shift)) & mask,
+                ))
+            }))
+        }
+        What::DnsFlag(bit) => {
+            let flags = dns::word(vm.bytes(message), 2).unwrap_or(0);
+            Ok(Value::boolean(flags.unbounded_shr(u32::from(bit)) & 1 != 0))
+        }
+        What::DnsName => dns_name(vm, message, dns::HEADER),
+        What::DnsType => match first_question(vm.bytes(message)) {
+            Some(question) => dns_type(vm, question.kind),
+            None => Ok(Value::NIL),
+        },
+        What::DnsQuestions => questions(vm, message),
+        What::DnsAnswers => answers(vm, message),
+        What::TlsServerName => match tls::hello(vm.bytes(message)).and_then(|hello| hello.name) {
+            Some(part) => lower(vm, message, part),
+            None => Ok(Value::NIL),
+        },
+        What::TlsVersion => match tls::hello(vm.bytes(message)) {
+            Some(hello) => match tls::version_name(hello.offered.max(hello.version)) {
+                Some(name) => vm.new_string(name.as_bytes()),
+                None => Ok(Value::int(i64::from(hello.version))),
+            },
+            None => Ok(Value::NIL),
+        },
+        What::TlsAlpn => protocols(vm, message),
+        What::HttpMethod => piece(vm, message, http::method(vm.bytes(message))),
+        What::HttpPath => piece(vm, message, http::path(vm.bytes(message))),
+        What::HttpHost => {
+            vm.charge(8)?;
+            match http::host(vm.bytes(message)) {
+                Some(part) => lower(vm, message, part),
+                None => Ok(Value::NIL),
+            }
+        }
+        What::HttpStatus => {
+            let status = http::status(vm.bytes(message));
+            Ok(status.map_or(Value::NIL, |status| Value::int(i64::from(status))))
+        }
+        What::TftpOperation => match http::tftp_operation(vm.bytes(message)) {
+            Some(name) => vm.new_string(name.as_bytes()),
+            None => Ok(Value::NIL),
+        },
+        What::TftpFile => piece(vm, message, http::tftp_string(vm.bytes(message), 0)),
+        What::TftpMode => match http::tftp_string(vm.bytes(message), 1) {
+            Some(part) => lower(vm, message, part),
+            None => Ok(Value::NIL),
+        },
+        What::TftpBlock => {
+            let block = http::tftp_block(vm.bytes(message));
+            Ok(block.map_or(Value::NIL, |block| Value::int(i64::from(block))))
+        }
+        _ => Ok(Value::NIL),
+    }
+}
+
+/// The view of a protocol, if the packet at hand speaks it.
+fn view(vm: &mut Vm, kind: Kind) -> Result<Value, Raise> {
+    vm.packet.locate();
+    let transport = vm.packet.places.transport;
+    let Some((from, len)) = vm.packet.payload_place() else {
+        return Ok(Value::NIL);
+    };
+    let ports = vm.packet.ports().unwrap_or(0);
+    let port = |wanted: u32| ports >> 16 == wanted || ports & 0xffff == wanted;
+    let (mut at, tcp) = (from, transport == Transport::Tcp);
+    let here = match (kind, transport) {
+        (Kind::Dns, Transport::Udp | Transport::Tcp) if port(53) || port(5353) || port(5355) => {
+            // Over TCP a message follows its length.
+            let prefix = if tcp { 2 } else { 0 };
+            at = from.wrapping_add(prefix);
+            len.saturating_sub(prefix) as usize >= dns::HEADER
+        }
+        (Kind::Tftp, Transport::Udp) if port(69) => {
+            let message = message(vm, from)?;
+            http::tftp_operation(vm.bytes(message)).is_some()
+        }
+        (Kind::Tls, Transport::Tcp) => {
+            let message = message(vm, from)?;
+            tls::is_hello(vm.bytes(message))
+        }
+        (Kind::Http, Transport::Tcp) => {
+            let message = message(vm, from)?;
+            let bytes = vm.bytes(message);
+            http::method(bytes).is_some() || http::status(bytes).is_some()
+        }
+        _ => false,
+    };
+    Ok(if here {
+        vm.packet.view(kind, at)
+    } else {
+        Value::NIL
+    })
+}
+
+/// The message at an offset, as a string value for this module's own use: bytes of the packet that
+/// need no copy before a write, for nobody keeps them.
+fn message(vm: &mut Vm, offset: u32) -> Result<Value, Raise> {
+    vm.packet.locate();
+    let len = vm.packet.places.end.saturating_sub(offset);
+    if vm.packet.bytes(offset, len).is_some() {
+        let payload = u64::from(offset) | u64::from(len) << 32;
+        return Ok(Value {
+            tag: Tag::Bytes,
+            aux: vm.packet.serial(),
+            payload,
+        });
+    }
+    super::access::bytes(vm, offset, len.min(COPIED))
+}
+
+/// A part of a message as a string.
+fn piece(vm: &mut Vm, message: Value, part: Option<http::Part>) -> Result<Value, Raise> {
+    let Some((from, to)) = part else {
+        return Ok(Value::NIL);
+    };
+    if message.tag == Tag::Bytes {
+        let at = (message.payload as u32).wrapping_add(from as u32);
+        return value_of(vm, Got::Bytes(at, to.saturating_sub(from) as u32));
+    }
+    vm.substring(message, from, to)
+}
+
+/// A part of a message as a string in lower case, for names that have none.
+fn lower(vm: &mut Vm, message: Value, (from, to): http::Part) -> Result<Value, Raise> {
+    let mut text = [0; 255];
+    let part = vm.bytes(message).get(from..to).unwrap_or(&[]);
+    let mut len = 0_usize;
+    for (to, byte) in text.iter_mut().zip(part) {
+        *to = byte.to_ascii_lowercase();
+        len = len.wrapping_add(1);
+    }
+    vm.new_string(text.get(..len).unwrap_or(&[]))
+}
+
+fn first_question(message: &[u8]) -> Option<dns::Entry> {
+    if dns::word(message, 4)? == 0 {
+        None
+    } else {
+        dns::entry(message, dns::HEADER)
+    }
+}
+
+fn dns_name(vm: &mut Vm, message: Value, at: usize) -> Result<Value, Raise> {
+    vm.charge(2)?;
+    let mut name = dns::Name::new();
+    if at == dns::HEADER && dns::word(vm.bytes(message), 4) == Some(0) {
+        return Ok(Value::NIL);
+    }
+    match dns::name(vm.bytes(message), at, &mut name) {
+        Some(_) => vm.new_string(name.as_bytes()),
+        None => Ok(Value::NIL),
+    }
+}
+
+/// A type's name, or its number if it has no usual one.
+fn dns_type(vm: &mut Vm, kind: u16) -> Result<Value, Raise> {
+    match dns::type_name(kind) {
+        Some(name) => vm.new_string(name.as_bytes()),
+        None => Ok(Value::int(i64::from(kind))),
+    }
+}
+
+/// A table with what a question and a record have in common.
+fn entry_table(vm: &mut Vm, message: Value, entry: dns::Entry) -> Result<Ref, Raise> {
+    vm.charge(8)?;
+    let table = vm.new_table(0, 5)?;
+    let name = dns_name(vm, message, entry.name)?;
+    vm.raw_set_str(table, b"name", name)?;
+    let kind = dns_type(vm, entry.kind)?;
+    vm.raw_set_str(table, b"type", kind)?;
+    vm.raw_set_str(table, b"class", Value::int(i64::from(entry.class)))?;
+    Ok(table)
+}
+
+fn questions(vm: &mut Vm, message: Value) -> Result<Value, Raise> {
+    let list = vm.new_table(0, 0)?;
+    let count = dns::word(vm.bytes(message), 4).unwrap_or(0).min(LISTED);
+    let mut at = dns::HEADER;
+    for i in 1..=count {
+        let Some(entry) = dns::entry(vm.bytes(message), at) else {
+            break;
+        };
+        let table = entry_table(vm, message, entry)?;
+        vm.raw_set_int(list, i64::from(i), Value::object(Tag::Table, table))?;
+        at = entry.end;
+    }
+    Ok(Value::object(Tag::Table, list))
+}
+
+fn answers(vm: &mut Vm, message: Value) -> Result<Value, Raise> {
+    let list = vm.new_table(0, 0)?;
+    let asked = u64::from(dns::word(vm.bytes(message), 4).unwrap_or(0));
+    vm.charge(asked.min(u64::from(COPIED)) / 4)?;
+    let count = dns::word(vm.bytes(message), 6).unwrap_or(0).min(LISTED);
+    let mut next = dns::answers(vm.bytes(message));
+    for i in 1..=count {
+        let record = next.and_then(|at| dns::record(vm.bytes(message), at));
+        let Some(record) = record else { break };
+        let table = entry_table(vm, message, record.head)?;
+        vm.raw_set_str(table, b"ttl", Value::int(i64::from(record.ttl)))?;
+        let data = record_data(vm, message, record)?;
+        vm.raw_set_str(table, b"data", data)?;
+        vm.raw_set_int(list, i64::from(i), Value::object(Tag::Table, table))?;
+        next = Some(record.end);
+    }
+    Ok(Value::object(Tag::Table, list))
+}
+
+/// An address, a name, or the bytes of anything else.
+fn record_data(vm: &mut Vm, message: Value, record: dns::Record) -> Result<Value, Raise> {
+    if dns::holds_name(record.head.kind) {
+        return dns_name(vm, message, record.data);
+    }
+    let data = vm
+        .bytes(message)
+        .get(record.data..record.end)
+        .unwrap_or(&[]);
+    match (record.head.kind, data.len()) {
+        (1, 4) => {
+            let bytes = data.first_chunk().copied().unwrap_or_default();
+            Ok(addr4(u32::from_be_bytes(bytes)))
+        }
+        (28, 16) => {
+            let bytes = data.first_chunk().copied().unwrap_or_default();
+            value_of(vm, Got::Addr6(bytes))
+        }
+        _ => piece(vm, message, Some((record.data, record.end))),
+    }
+}
+
+/// The application protocols that a ClientHello offers.
+fn protocols(vm: &mut Vm, message: Value) -> Result<Value, Raise> {
+    let offered = tls::hello(vm.bytes(message)).and_then(|hello| hello.protocols);
+    let Some((mut at, end)) = offered else {
+        return Ok(Value::NIL);
+    };
+    let list = vm.new_table(0, 0)?;
+    for i in 1..=LISTED {
+        let Some(part) = tls::protocol(vm.bytes(message), at, end) else {
+            break;
+        };
+        vm.charge(2)?;
+        let name = piece(vm, message, Some(part))?;
+        vm.raw_set_int(list, i64::from(i), name)?;
+        at = part.1;
+    }
+    Ok(Value::object(Tag::Table, list))
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A TLS ClientHello at the start of a TCP payload: what it says before encryption begins.
+
+/// Where the parts of a ClientHello are: ranges of the payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Hello {
+    /// The version in its old place.
+    pub version: u16,
+    /// The highest version of the extension, or 0.
+    pub offered: u16,
+    /// The server's name.
+    pub name: Option<(usize, usize)>,
+    /// The list of application protocols, as it is in the extension.
+    pub protocols: Option<(usize, usize)>,
+}
+
+/// A reader that never goes beyond its end.
+struct Reader<'b> {
+    bytes: &'b [u8],
+    at: usize,
+    end: usize,
+}
+
+impl Reader<'_> {
+    fn byte(&mut self) -> Option<usize> {
+        if self.at >= self.end {
+            return None;
+        }
+        let byte = *self.bytes.get(self.at)?;
+        self.at = self.at.wrapping_add(1);
+        Some(usize::from(byte))
+    }
+
+    fn word(&mut self) -> Option<usize> {
+        Some(self.byte()? << 8 | self.byte()?)
+    }
+
+    /// The next `len` bytes as a reader of their own, which may be cut short by the packet's end.
+    fn part(&mut self, len: usize) -> Option<Self> {
+        let end = self.at.checked_add(len)?;
+        if end > self.end {
+            return None;
+        }
+        let part = Reader {
+            bytes: self.bytes,
+            at: self.at,
+            end,
+        };
+        self.at = end;
+        Some(part)
+    }
+}
+
+/// Whether a payload begins with a ClientHello.
+pub fn is_hello(payload: &[u8]) -> bool {
+    matches!(payload, [0x16, 3, 0..=4, _, _, 1, ..])
+}
+
+/// Reads a ClientHello. What the packet does not hold whole is absent.
+pub fn hello(payload: &[u8]) -> Option<Hello> {
+    if !is_hello(payload) {
+        return None;
+    }
+    let mut reader = Reader {
+        bytes: payload,
+        at: 9,
+        end: payload.len(),
+    };
+    let mut hello = Hello {
+        version: reader.word()? as u16,
+        ..Hello::default()
+    };
+    // What is missing from here on leaves the rest absent, not all.
+    let _cut_short = extensions(&mut reader, &mut hello);
+    Some(hello)
+}
+
+fn extensions(reader: &mut Reader, hello: &mut Hello) -> Option<()> {
+    reader.part(32)?;
+    let session = reader.byte()?;
+    reader.part(session)?;
+    let ciphers = reader.word()?;
+    reader.part(ciphers)?;
+    let compressions = reader.byte()?;
+    reader.part(compressions)?;
+    // The extensions may go on in the next packet: read those that are whole.
+    reader.word()?;
+    loop {
+        let kind = reader.word()?;
+        let len = reader.word()?;
+        let mut body = reader.part(len)?;
+        match kind {
+            0 => hello.name = hello.name.or(server_name(&mut body)),
+            16 => {
+                let len = body.word()?;
+                let list = body.part(len)?;
+                hello.protocols = Some((list.at, list.end));
+            }
+            43 => {
+                let len = body.byte()?;
+                let mut list = body.part(len)?;
+                while let Some(version) = list.word() {
+                    // Versions of GREASE (0x?a?a) are no versions.
+                    if version & 0x0f0f != 0x0a0a {
+                        hello.offered = hello.offered.max(version as u16);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The first host name of the extension, if it looks like one.
+fn server_name(body: &mut Reader) -> Option<(usize, usize)> {
+    let len = body.word()?;
+    let mut list = body.part(len)?;
+    loop {
+        let kind = list.byte()?;
+        let len = list.word()?;
+        let name = list.part(len)?;
+        if kind == 0 {
+            let text = name.bytes.get(name.at..name.end)?;
+            let fits = !text.is_empty() && text.len() <= 255;
+            return (fits && text.iter().all(u8::is_ascii_graphic)).then_some((name.at, name.end));
+        }
+    }
+}
+
+/// The next of the application protocols in a list: where it is, and where the list goes on.
+pub fn protocol(payload: &[u8], at: usize, end: usize) -> Option<(usize, usize)> {
+    let mut list = Reader {
+        bytes: payload,
+        at,
+        end,
+    };
+    let len = list.byte()?;
+    let name = list.part(len)?;
+    Some((name.at, name.end))
+}
+
+/// The name of a version.
+pub fn version_name(version: u16) -> Option<&'static str> {
+    Some(match version {
+        0x0300 => "SSL 3.0",
+        0x0301 => "TLS 1.0",
+        0x0302 => "TLS 1.1",
+        0x0303 => "TLS 1.2",
+        0x0304 => "TLS 1.3",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// A ClientHello by hand.
+    fn sample(name: &str) -> Vec<u8> {
+        let word = |n: usize| (n as u16).to_be_bytes();
+        let mut extensions = vec![0x0a, 0x0a, 0, 0];
+        extensions.extend([0, 0]);
+        extensions.extend(word(name.len() + 5));
+        extensions.extend(word(name.len() + 3));
+        extensions.push(0);
+        extensions.extend(word(name.len()));
+        extensions.extend(name.bytes());
+        extensions.extend(b"\x00\x10\x00\x0e\x00\x0c\x02h2\x08http/1.1");
+        extensions.extend(b"\x00\x2b\x00\x07\x06\xfa\xfa\x03\x04\x03\x03");
+        let mut body = vec![3, 3];
+        body.extend([7; 32]);
+        body.push(32);
+        body.extend([8; 32]);
+        body.extend([0, 4, 0x13, 1, 0x13, 2, 1, 0]);
+        body.extend(word(extensions.len()));
+        body.extend(extensions);
+        let mut record = vec![0x16, 3, 1];
+        record.extend(word(body.len() + 4));
+        record.extend([1, 0]);
+        record.extend(word(body.len()));
+        record.extend(body);
+        record
+    }
+
+    #[test]
+    fn a_hello_says_what_it_says() {
+        let payload = sample("www.example.org");
+        let hello = hello(&payload).unwrap();
+        let (from, to) = hello.name.unwrap();
+        assert_eq!(&payload[from..to], b"www.example.org");
+        assert_eq!((hello.version, hello.offered), (0x0303, 0x0304));
+        let (at, end) = hello.protocols.unwrap();
+        let (from, to) = protocol(&payload, at, end).unwrap();
+        assert_eq!(&payload[from..to], b"h2");
+        let (from, to) = protocol(&payload, to, end).unwrap();
+        assert_eq!(&payload[from..to], b"http/1.1");
+        assert_eq!(protocol(&payload, to, end), None);
+    }
+
+    #[test]
+    fn cut_short_it_says_less() {
+        let payload = sample("www.example.org");
+        let mut named = 0;
+        for len in 0..payload.len() {
+            let Some(hello) = hello(&payload[..len]) else {
+                continue;
+            };
+            if let Some((from, to)) = hello.name {
+                assert_eq!(&payload[from..to], b"www.example.org");
+                named += 1;
+            }
+        }
+        assert!(named > 20);
+        for odd in ["", "two words", "\u{1}"] {
+            assert_eq!(hello(&sample(odd)).unwrap().name, None);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_harm() {
+        let whole = sample("a.example");
+        let mut state = 3_u64;
+        for _ in 0..50_000 {
+            let mut payload = whole.clone();
+            for _ in 0..3 {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(9);
+                let at = (state >> 40) as usize % payload.len();
+                payload[at] = (state >> 32) as u8;
+            }
+            if let Some(hello) = hello(&payload) {
+                for (from, to) in [hello.name, hello.protocols].into_iter().flatten() {
+                    assert!(from <= to && to <= payload.len());
+                }
+            }
+        }
+    }
+}
