@@ -324,7 +324,7 @@ fn no_size_and_no_key_breaks_it() {
             .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     };
-    for _ in 0..3000 {
+    for _ in 0..1200 {
         let key = keys[random(keys.len())];
         session.press(key);
         if random(20) == 0 {

@@ -92,12 +92,46 @@ fn report(error: &Error, json: bool) {
     }
 }
 
+/// One page for all commands: each is a section with its options.
 fn man() -> Result<()> {
-    let mut page = Vec::new();
     let write = |why: std::io::Error| Error::file("man page", &why);
-    clap_mangen::Man::new(Cli::command())
-        .render(&mut page)
-        .map_err(write)?;
-    let out = std::io::stdout();
-    out.lock().write_all(&page).map_err(write)
+    let mut command = Cli::command();
+    command.build();
+    let mut page = Vec::new();
+    let main = clap_mangen::Man::new(command.clone());
+    main.render_title(&mut page).map_err(write)?;
+    main.render_name_section(&mut page).map_err(write)?;
+    main.render_synopsis_section(&mut page).map_err(write)?;
+    main.render_description_section(&mut page).map_err(write)?;
+    main.render_options_section(&mut page).map_err(write)?;
+    for sub in command
+        .get_subcommands()
+        .filter(|sub| sub.get_name() != "help")
+    {
+        let man = clap_mangen::Man::new(sub.clone());
+        let mut section = Vec::new();
+        man.render_synopsis_section(&mut section).map_err(write)?;
+        man.render_description_section(&mut section)
+            .map_err(write)?;
+        man.render_options_section(&mut section).map_err(write)?;
+        let section = String::from_utf8_lossy(&section);
+        let text: String = section
+            .lines()
+            // One heading for the command in place of those of a page of its own.
+            .map(|line| {
+                if line.starts_with(".SH ") {
+                    ".PP"
+                } else {
+                    line
+                }
+            })
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let heading = format!(".SH \"PSTUI {}\"\n", sub.get_name().to_uppercase());
+        page.extend_from_slice(heading.as_bytes());
+        page.extend_from_slice(text.as_bytes());
+    }
+    main.render_extra_section(&mut page).map_err(write)?;
+    main.render_version_section(&mut page).map_err(write)?;
+    std::io::stdout().lock().write_all(&page).map_err(write)
 }
