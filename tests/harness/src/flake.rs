@@ -60,6 +60,7 @@ pub fn run() -> Result<()> {
     let tools = tools()?;
     let scratch = tempfile::tempdir()?;
     let flake = scratch.path().join("flake");
+    fs::create_dir(&flake)?;
     for part in PARTS {
         copy(&workspace().join(part), &flake.join(part))?;
     }

@@ -33,6 +33,9 @@ if ! inside modinfo -k "$kernel" xt_LUA; then
     cat "$point"/var/lib/dkms/packetscript/*/build/make.log || true
     exit 1
 fi
+# Whatever the installation left running; we are process 1 here.
+kill -9 -1 || true
+umount -l "$point/dev"
 umount -R "$point"
 "#;
 
