@@ -4,6 +4,7 @@
 use super::access::{self, addr4};
 use super::address::{self, Address};
 use super::fields::Method;
+use super::objects::{self, Class};
 use super::read::Text;
 use super::verdict::{self, ANSWERS, CONSTANTS, QUEUE_BYPASS, Verdict};
 use crate::host;
@@ -20,7 +21,10 @@ pub static LIBRARY: Library = Library {
     open: Some(open),
 };
 
-const NATIVES: &[NativeDef] = &[
+static NATIVES: &[NativeDef] = &ALL;
+
+/// Packets, addresses and verdicts; then the objects.
+const OWN: [NativeDef; 15] = [
     NativeDef::new("ip", ip),
     NativeDef::new("now", now),
     NativeDef::hidden("u8", read_u8),
@@ -38,9 +42,26 @@ const NATIVES: &[NativeDef] = &[
     NativeDef::hidden("__call", call_verdict),
 ];
 
+const ALL: [NativeDef; OWN.len() + objects::NATIVES.len()] = join();
+
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+const fn join() -> [NativeDef; OWN.len() + objects::NATIVES.len()] {
+    let mut all = [OWN[0]; OWN.len() + objects::NATIVES.len()];
+    let mut i = 0;
+    while i < all.len() {
+        all[i] = if i < OWN.len() {
+            OWN[i]
+        } else {
+            objects::NATIVES[i - OWN.len()]
+        };
+        i += 1;
+    }
+    all
+}
+
 /// A hidden function of the library, as a value.
 const fn hidden(name: &str) -> Value {
-    native(lib::PACKET, index_of(NATIVES, name))
+    native(lib::PACKET, index_of(&ALL, name))
 }
 
 /// The function behind `p:u8` and its like.
@@ -53,6 +74,38 @@ pub const fn method(method: Method) -> Value {
         Method::U32Le => const { hidden("u32le") },
         Method::Bytes => const { hidden("bytes") },
         Method::Log => const { hidden("log") },
+    }
+}
+
+/// The methods of a class of objects.
+const fn object_methods(class: Class) -> &'static [(&'static str, Value)] {
+    match class {
+        Class::IpSet => {
+            const {
+                &[
+                    ("has", hidden("ipset.has")),
+                    ("get", hidden("ipset.get")),
+                    ("add", hidden("ipset.add")),
+                ]
+            }
+        }
+        Class::DomainSet => {
+            const {
+                &[
+                    ("has", hidden("domainset.has")),
+                    ("get", hidden("domainset.get")),
+                    ("add", hidden("domainset.add")),
+                ]
+            }
+        }
+        Class::Bucket => {
+            const {
+                &[
+                    ("take", hidden("bucket.take")),
+                    ("left", hidden("bucket.left")),
+                ]
+            }
+        }
     }
 }
 
@@ -76,6 +129,14 @@ fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
         (Tag::Packet, packet),
     ] {
         vm.set_type_metatable(tag, meta);
+    }
+    for class in Class::ALL {
+        let methods = vm.heap.new_table(0, 4)?;
+        for &(name, function) in object_methods(class) {
+            set(vm, methods, name, function)?;
+        }
+        let meta = metatable(vm, class.name(), Value::object(Tag::Table, methods))?;
+        objects::register(vm, class, meta)?;
     }
     Ok(())
 }
@@ -201,6 +262,11 @@ pub fn text_of(vm: &Vm, v: Value) -> Option<Text> {
     }
     let mut text = Text::new();
     match v.tag {
+        Tag::Object => {
+            let class = vm.heap.object_class(v.as_ref());
+            let known = Class::ALL.into_iter().find(|known| *known as u16 == class);
+            text.push(known.map_or("object", Class::name).as_bytes());
+        }
         Tag::Packet => {
             let kind = super::fields::Kind::from_payload(v.payload)?;
             if kind != super::fields::Kind::Root {

@@ -16,6 +16,7 @@ pub mod dissect;
 pub mod fields;
 pub mod library;
 pub mod locate;
+pub mod objects;
 pub mod read;
 mod suggest;
 #[cfg(all(test, feature = "user"))]

@@ -203,6 +203,8 @@ pub fn holds_name(kind: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)]
+
     extern crate std;
     use super::*;
     use std::vec::Vec;

@@ -75,9 +75,7 @@ pub fn host(payload: &[u8]) -> Option<Part> {
         if matches!(line, [b'\r' | b'\n', ..]) {
             return None;
         }
-        let Some((name, value)) = line.split_at_checked(5) else {
-            return None;
-        };
+        let (name, value) = line.split_at_checked(5)?;
         if !name.eq_ignore_ascii_case(b"host:") {
             continue;
         }

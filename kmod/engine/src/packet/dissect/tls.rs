@@ -153,6 +153,8 @@ pub fn version_name(version: u16) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)]
+
     extern crate std;
     use super::*;
     use std::vec;
