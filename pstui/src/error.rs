@@ -9,6 +9,9 @@ pub enum Error {
     /// `/proc/net/packetscript` is not there.
     #[error("the kernel module xt_LUA is not loaded")]
     NotLoaded,
+    /// It is not loaded and cannot be; why and what to do is in the text.
+    #[error("{0}")]
+    NoModule(String),
     /// The kernel refuses this user.
     #[error("no permission to {0}")]
     Permission(String),
@@ -66,7 +69,8 @@ impl Error {
             Self::Abi(_) => Some(
                 "install module, plugin and pstui of the same release, then `rmmod xt_LUA` and `modprobe xt_LUA`",
             ),
-            Self::ReadOnly(_)
+            Self::NoModule(_)
+            | Self::ReadOnly(_)
             | Self::Script(_)
             | Self::Refused(_)
             | Self::File { .. }
@@ -79,7 +83,7 @@ impl Error {
     /// line.)
     pub fn exit(&self) -> u8 {
         match self {
-            Self::NotLoaded | Self::Abi(_) => 3,
+            Self::NotLoaded | Self::NoModule(_) | Self::Abi(_) => 3,
             Self::Permission(_) => 4,
             _ => 1,
         }
@@ -89,6 +93,7 @@ impl Error {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NotLoaded => "not-loaded",
+            Self::NoModule(_) => "no-module",
             Self::Permission(_) => "permission",
             Self::Abi(_) => "abi",
             Self::Script(_) => "script",

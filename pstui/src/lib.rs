@@ -10,6 +10,7 @@
 // What is shown has three digits; what is exact stays an integer.
 #![allow(clippy::cast_precision_loss)]
 
+pub mod cases;
 pub mod cli;
 pub mod command;
 pub mod complete;

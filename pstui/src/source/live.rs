@@ -15,6 +15,7 @@ impl From<client::Error> for Error {
     fn from(error: client::Error) -> Self {
         match error {
             client::Error::NoModule => Self::NotLoaded,
+            client::Error::ModuleLoad { .. } => Self::NoModule(error.to_string()),
             client::Error::Permission => {
                 Self::Permission("change what the kernel module has loaded".to_owned())
             }
