@@ -14,7 +14,7 @@ pub fn get_id(vm: &mut Vm, v: Value, field_id: u16) -> Result<Value, Raise> {
         return Ok(value);
     }
     let kind = check(vm, v)?;
-    match fields::field(fields::path_of(kind as u64, field_id)) {
+    match fields::field(fields::path_of(kind as u8, field_id)) {
         Some(field) => get_field(vm, v, field),
         None => {
             let name = fields::names()
@@ -92,7 +92,7 @@ fn lookup(vm: &mut Vm, v: Value, key: Value) -> Result<&'static Field, Raise> {
             return Err(vm.error(format_args!("the fields of {} have names", kind.name())));
         }
     };
-    match id.and_then(|id| fields::field(fields::path_of(kind as u64, id))) {
+    match id.and_then(|id| fields::field(fields::path_of(kind as u8, id))) {
         Some(field) => Ok(field),
         None => {
             let mut name = super::read::Text::new();
@@ -123,7 +123,7 @@ fn unknown(vm: &mut Vm, kind: Kind, name: &[u8]) -> Raise {
 fn part(vm: &mut Vm, kind: Kind) -> Result<Value, Raise> {
     let id = fields::field_id(kind.name().as_bytes()).unwrap_or(u16::MAX);
     let root = vm.packet.root();
-    match fields::field(fields::path_of(Kind::Root as u64, id)) {
+    match fields::field(fields::path_of(Kind::Root as u8, id)) {
         Some(field) => get_field(vm, root, field),
         None => Ok(Value::NIL),
     }

@@ -582,12 +582,15 @@ pub fn field_id(name: &[u8]) -> Option<u16> {
         .map(|at| at as u16)
 }
 
+/// Rows of [`PATHS`]: a power of two, so that no look-up needs a check.
+const ROWS: usize = 16;
+
 /// Path ids by kind and field id.
-static PATHS: [[u8; ROOM]; Kind::COUNT] = paths();
+static PATHS: [u8; ROWS * ROOM] = paths();
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-const fn paths() -> [[u8; ROOM]; Kind::COUNT] {
-    assert!(FIELD_LIST.len() < 255);
-    let mut table = [[0; ROOM]; Kind::COUNT];
+const fn paths() -> [u8; ROWS * ROOM] {
+    assert!(FIELD_LIST.len() < 255 && Kind::COUNT <= ROWS && SORTED.1 <= ROOM);
+    let mut table = [0; ROWS * ROOM];
     let mut i = 0;
     while i < FIELD_LIST.len() {
         let field = &FIELD_LIST[i];
@@ -595,34 +598,30 @@ const fn paths() -> [[u8; ROOM]; Kind::COUNT] {
         while before(SORTED.0[id], field.name) {
             id += 1;
         }
-        assert!(
-            table[field.kind as usize][id] == 0,
-            "a field is there twice"
-        );
+        let at = field.kind as usize * ROOM + id;
+        assert!(table[at] == 0, "a field is there twice");
         i += 1;
-        table[field.kind as usize][id] = i as u8;
+        table[at] = i as u8;
     }
     table
 }
 
-/// The path id of a field of a view, 0 if it has no such field.
+/// The path id of a field of a view, 0 if it has no such field. `kind` is the low byte of a packet
+/// value's payload.
 #[inline(always)]
-pub fn path_of(kind: u64, field_id: u16) -> u16 {
-    let row = PATHS.get(kind as u32 as usize);
-    u16::from(
-        row.and_then(|row| row.get(usize::from(field_id)))
-            .copied()
-            .unwrap_or(0),
-    )
+pub fn path_of(kind: u8, field_id: u16) -> u16 {
+    let row = usize::from(kind % ROWS as u8).wrapping_mul(ROOM);
+    let column = usize::from(field_id) % ROOM;
+    u16::from(PATHS.get(row.wrapping_add(column)).copied().unwrap_or(0))
 }
 
 /// The path id of `p.first.second`, 0 if a packet has no such path.
 pub fn path_id(first: &[u8], second: &[u8]) -> u16 {
-    let Some(view) = field_id(first).map(|id| path_of(Kind::Root as u64, id)) else {
+    let Some(view) = field_id(first).map(|id| path_of(Kind::Root as u8, id)) else {
         return 0;
     };
     match (field(view).map(|field| field.what), field_id(second)) {
-        (Some(What::View(kind)), Some(id)) => path_of(kind as u64, id),
+        (Some(What::View(kind)), Some(id)) => path_of(kind as u8, id),
         _ => 0,
     }
 }
@@ -702,7 +701,7 @@ mod tests {
     fn every_field_has_its_path() {
         for (i, f) in FIELDS.iter().enumerate() {
             let id = field_id(f.name.as_bytes()).unwrap();
-            assert_eq!(usize::from(path_of(f.kind as u64, id)), i + 1, "{}", f.name);
+            assert_eq!(usize::from(path_of(f.kind as u8, id)), i + 1, "{}", f.name);
             if f.kind != Kind::Root {
                 assert_eq!(
                     usize::from(path_id(f.kind.name().as_bytes(), f.name.as_bytes())),
@@ -712,7 +711,7 @@ mod tests {
         }
         assert_eq!(path_id(b"udp", b"ttl"), 0);
         assert_eq!(path_id(b"len", b"len"), 0);
-        assert_eq!(path_of(Kind::COUNT as u64, 0), 0);
+        assert_eq!(path_of(Kind::COUNT as u8, 0), 0);
     }
 
     #[test]

@@ -112,8 +112,34 @@ impl Current {
     fn find(&mut self) {
         self.located = true;
         if self.find_usual().is_some() {
+            self.complete = true;
             return;
         }
+        self.find_any();
+        self.complete = self.is_complete();
+    }
+
+    /// Whether each header that was found is open.
+    fn is_complete(&self) -> bool {
+        let network = match self.places.network {
+            Network::None => true,
+            Network::V4 => self.hand.has(Header::V4),
+            Network::V6 => self.hand.has(Header::V6),
+            Network::Arp => self.hand.has(Header::Arp),
+        };
+        network
+            && match self.places.transport {
+                Transport::None => true,
+                Transport::Tcp => self.hand.has(Header::Tcp),
+                Transport::Udp => self.hand.has(Header::Udp),
+                Transport::Icmp => self.hand.has(Header::Icmp),
+                Transport::Icmp6 => self.hand.has(Header::Icmp6),
+                Transport::Ports => self.hand.has(Header::Ports),
+            }
+    }
+
+    /// The general way.
+    fn find_any(&mut self) {
         self.hand.close();
         self.places = Places::NONE;
         let Some(packet) = self.hand.packet() else {

@@ -41,6 +41,8 @@ pub struct Current {
     hand: AtHand,
     hot: &'static [Hot; 256],
     located: bool,
+    /// Every header that the packet has is open: what is not open is not there.
+    complete: bool,
     /// A string that shows bytes of the packet was given out.
     pub shown: bool,
     places: Places,
@@ -53,6 +55,7 @@ impl Current {
             hand: AtHand::new(),
             hot: &HOT[0],
             located: false,
+            complete: false,
             shown: false,
             places: Places::NONE,
         }
@@ -67,6 +70,7 @@ impl Current {
     #[inline]
     pub unsafe fn begin(&mut self, packet: *mut Packet) {
         self.located = false;
+        self.complete = false;
         self.shown = false;
         // SAFETY: the caller's promise.
         unsafe { self.hand.begin(packet) }
@@ -76,6 +80,7 @@ impl Current {
     #[inline]
     pub fn finish(&mut self) {
         self.located = true;
+        self.complete = false;
         self.hand.finish();
     }
 
@@ -123,7 +128,19 @@ impl Current {
         if v.tag != Tag::Packet || v.aux != self.hand.serial() {
             return None;
         }
-        self.load(fields::path_of(v.payload, field_id))
+        let path = fields::path_of(v.payload as u8, field_id);
+        match self.load(path) {
+            None if self.complete && self.is_window(path) => Some(Value::NIL),
+            loaded => loaded,
+        }
+    }
+
+    /// Whether a path is a part of the packet that is there when its window is.
+    #[inline(always)]
+    fn is_window(&self, path: u16) -> bool {
+        self.hot
+            .get(usize::from(path as u8))
+            .is_some_and(|hot| hot.tag == Tag::Packet)
     }
 
     #[inline(always)]

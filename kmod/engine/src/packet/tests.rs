@@ -263,6 +263,7 @@ fn a_flow_is_the_same_in_both_directions() {
 fn hot(current: &Current, v: Value) -> Got {
     match v.tag {
         Tag::Int => Got::Int(v.as_int()),
+        Tag::Nil => Got::Nil,
         Tag::True => Got::Flag(true),
         Tag::False => Got::Flag(false),
         Tag::Addr4 => Got::Addr4(v.payload as u32),

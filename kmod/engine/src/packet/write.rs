@@ -80,13 +80,14 @@ fn updated_partial(field: u16, old: Sum, new: Sum) -> u16 {
 impl Current {
     /// The packet, for changes. The next read looks for the headers anew.
     pub fn packet_mut(&mut self) -> Option<&mut Packet> {
-        self.located = false;
+        self.changed();
         self.hand.packet_mut()
     }
 
     /// Says that the packet changed: the next read looks for the headers anew.
     pub fn changed(&mut self) {
         self.located = false;
+        self.complete = false;
         self.hand.close();
     }
 
