@@ -51,7 +51,9 @@ impl<'w> Arena<'w> {
         let size = size_of::<T>().checked_mul(count).ok_or(Full)?;
         let keep = self.free.len().checked_sub(size).ok_or(Full)?;
         let end = (self.free.as_ptr() as usize).wrapping_add(keep);
-        let keep = keep.checked_sub(end & align_of::<T>().wrapping_sub(1)).ok_or(Full)?;
+        let keep = keep
+            .checked_sub(end & align_of::<T>().wrapping_sub(1))
+            .ok_or(Full)?;
         let (rest, place) = core::mem::take(&mut self.free)
             .split_at_mut_checked(keep)
             .ok_or(Full)?;

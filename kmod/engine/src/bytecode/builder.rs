@@ -306,6 +306,17 @@ impl<'w> Builder<'w> {
         self.constant(raw)
     }
 
+    /// The packet field id of a constant that is a string and names one.
+    pub fn field_of(&self, constant: u32) -> Option<u16> {
+        let raw = self.constants.at(constant as usize)?;
+        let id = if raw.tag == Tag::Str as u32 {
+            raw.aux.checked_sub(1)?
+        } else {
+            return None;
+        };
+        u16::try_from(id).ok()
+    }
+
     /// Two string constants side by side; the first one's number.
     pub fn constant_pair(&mut self, first: u32, second: u32) -> Result<u32, Full> {
         let pair = Raw {
@@ -404,6 +415,13 @@ impl<'w> Builder<'w> {
         let index = number(self.chunks.len())?;
         self.chunks.push(&mut self.arena, name)?;
         Ok(index)
+    }
+
+    /// What messages call a text.
+    pub fn chunk_name(&self, chunk: u32) -> &[u8] {
+        self.chunks
+            .at(chunk as usize)
+            .map_or(&b"?"[..], |name| self.text(name))
     }
 
     /// Lays everything behind the code. Answers the header, which belongs at the workspace's first
@@ -538,7 +556,7 @@ mod tests {
 
     #[test]
     fn an_image_by_hand_reads_back() {
-        let mut bytes = [0u8; 4096];
+        let mut bytes = [0u8; 16384];
         let mut b = Builder::new(&mut bytes, 1, |s| (s == b"udp").then_some(7)).unwrap();
         let proto = b.add_proto().unwrap();
         let (code, upvalues, lines, locals) = b.marks().unwrap();

@@ -227,7 +227,10 @@ impl<'a> Image<'a> {
         for (section, size) in SECTIONS {
             let (offset, count) = image.section(section);
             let end = size.checked_mul(count).and_then(|n| n.checked_add(offset));
-            if offset < HEADER || !offset.is_multiple_of(8) || end.is_none_or(|end| end > bytes.len()) {
+            if offset < HEADER
+                || !offset.is_multiple_of(8)
+                || end.is_none_or(|end| end > bytes.len())
+            {
                 return Err(Malformed("an image with a section outside of it"));
             }
         }

@@ -6,4 +6,7 @@
 pub mod arena;
 pub mod builder;
 pub mod image;
+#[cfg(any(test, feature = "user"))]
+pub mod list;
 pub mod op;
+pub mod shape;

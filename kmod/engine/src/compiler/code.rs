@@ -1,0 +1,766 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Instructions for expressions, kept open until the function ends.
+//!
+//! A jump's target is a place among the open instructions of its function; jumps to a place that is
+//! still unknown form a list through that field. `JmpF` and `JmpT` carry two more operands until they
+//! are laid out: C = [`CARRIES`] when the value they test may also be the result, and then B = the
+//! register plus one that wants it, or 0; C = [`CARRIES_LATE`] when that register is a variable's, which
+//! must keep its value unless the jump is taken. OFF = [`LAST_USE`] in these and in `JmpNeI` when
+//! nothing needs the tested register afterwards.
+
+use super::diagnostic::Text;
+use super::exp::{Exp, Kind, NOWHERE, is_conditional, negated};
+use super::scope::Attribute;
+use super::{Compiler, Open, Result, known};
+use crate::bytecode::op::{Inst, Op};
+use crate::value::Tag;
+
+/// Most registers of a function.
+const MAX_REGISTERS: u16 = 255;
+/// Operand C of an open `JmpF` or `JmpT`.
+pub(super) const CARRIES: u16 = 1;
+/// Operand C of an open `JmpF` or `JmpT`.
+pub(super) const CARRIES_LATE: u16 = 2;
+/// Operand OFF of an open branch: the register it tests was a temporary one.
+pub(super) const LAST_USE: u16 = 1;
+
+impl Compiler<'_, '_> {
+    // --- Instructions --------------------------------------------------------------------------
+
+    /// The place of the next instruction.
+    pub(super) fn pc(&self) -> u32 {
+        (self.code.len() as u32).wrapping_sub(self.f.code)
+    }
+
+    /// Appends an instruction; answers its place.
+    pub(super) fn emit(&mut self, inst: Inst) -> Result<u32> {
+        let pc = self.pc();
+        if pc >= i32::MAX as u32 >> 3 {
+            return self.fail_near(&[Text::Str("function is too long")]);
+        }
+        let open = Open {
+            inst,
+            line: self.last_line,
+            target: NOWHERE,
+        };
+        self.push(|c| c.code.push(&mut c.b.arena, open))?;
+        Ok(pc)
+    }
+
+    /// The open instruction at a place.
+    pub(super) fn at(&mut self, pc: u32) -> Option<&mut Open> {
+        let index = self.f.code.checked_add(pc)?;
+        self.code.as_mut_slice().get_mut(index as usize)
+    }
+
+    fn inst(&mut self, pc: u32) -> Inst {
+        self.at(pc).map_or(Inst(0), |open| open.inst)
+    }
+
+    fn op(&mut self, pc: u32) -> Option<Op> {
+        Op::from_byte(self.inst(pc).op_byte())
+    }
+
+    fn set_inst(&mut self, pc: u32, inst: Inst) {
+        if let Some(open) = self.at(pc) {
+            open.inst = inst;
+        }
+    }
+
+    pub(super) fn set_a(&mut self, pc: u32, a: u8) {
+        let inst = self.inst(pc);
+        self.set_inst(pc, Inst(inst.0 & !0xff00 | u64::from(a) << 8));
+    }
+
+    pub(super) fn set_b(&mut self, pc: u32, b: u16) {
+        let inst = self.inst(pc);
+        self.set_inst(pc, Inst(inst.0 & !(0xffff << 32) | u64::from(b) << 32));
+    }
+
+    pub(super) fn set_c(&mut self, pc: u32, c: u16) {
+        let inst = self.inst(pc);
+        self.set_inst(pc, Inst(inst.0 & !(0xffff << 48) | u64::from(c) << 48));
+    }
+
+    /// The last instruction belongs to this line.
+    pub(super) fn fix_line(&mut self, line: u32) {
+        if let Some(last) = self.code.last_mut() {
+            last.line = line;
+        }
+    }
+
+    /// The last instruction, if nothing jumps to behind it.
+    pub(super) fn previous(&mut self) -> Option<(u32, Inst, Op)> {
+        let pc = self.pc();
+        if pc <= self.f.last_target {
+            return None;
+        }
+        let last = pc.checked_sub(1)?;
+        let inst = self.inst(last);
+        Some((last, inst, Op::from_byte(inst.op_byte())?))
+    }
+
+    // --- Registers -----------------------------------------------------------------------------
+
+    /// Takes the next `count` registers; answers the first one.
+    pub(super) fn reserve(&mut self, count: u16) -> Result<u8> {
+        let first = self.f.free;
+        let end = first.saturating_add(count);
+        if end > MAX_REGISTERS {
+            return self.fail_near(&[Text::Str("function or expression needs too many registers")]);
+        }
+        self.f.free = end;
+        self.f.size = self.f.size.max(end);
+        Ok(first as u8)
+    }
+
+    /// Makes sure that the frame has `count` more registers than are taken.
+    pub(super) fn check_room(&mut self, count: u16) -> Result<()> {
+        let free = self.f.free;
+        self.reserve(count)?;
+        self.f.free = free;
+        Ok(())
+    }
+
+    /// The next free register.
+    pub(super) fn free(&self) -> u8 {
+        self.f.free as u8
+    }
+
+    fn free_register(&mut self, register: u8) {
+        if u16::from(register) >= self.var_registers() {
+            self.f.free = self.f.free.saturating_sub(1);
+            debug_assert_eq!(self.f.free, u16::from(register), "registers are a stack");
+        }
+    }
+
+    /// Gives two registers back, the higher one first.
+    pub(super) fn free_registers(&mut self, a: u8, b: u8) {
+        self.free_register(a.max(b));
+        self.free_register(a.min(b));
+    }
+
+    /// Gives the register of a temporary back.
+    pub(super) fn free_exp(&mut self, e: &Exp) {
+        if let Kind::Reg(register) = e.kind {
+            self.free_register(register);
+        }
+    }
+
+    // --- Jumps ---------------------------------------------------------------------------------
+
+    /// A jump to somewhere.
+    pub(super) fn jump(&mut self) -> Result<u32> {
+        self.emit(Inst::ai(Op::Jmp, 0, 0))
+    }
+
+    /// This place may be jumped to.
+    pub(super) fn label_here(&mut self) -> u32 {
+        self.f.last_target = self.pc();
+        self.f.last_target
+    }
+
+    /// Joins two lists of jumps.
+    pub(super) fn join(&mut self, list: &mut u32, more: u32) {
+        if more == NOWHERE {
+            return;
+        }
+        if *list == NOWHERE {
+            *list = more;
+            return;
+        }
+        let mut last = *list;
+        while let Some(open) = self.at(last)
+            && open.target != NOWHERE
+        {
+            last = open.target;
+        }
+        if let Some(open) = self.at(last) {
+            open.target = more;
+        }
+    }
+
+    /// Puts one jump, which is in no list yet, before a list.
+    pub(super) fn prepend(&mut self, list: u32, pc: u32) -> u32 {
+        match self.at(pc) {
+            Some(open) => {
+                open.target = list;
+                pc
+            }
+            None => list,
+        }
+    }
+
+    /// A list of jumps goes to `target`; those that carry a value put it into `register` and go to
+    /// `with_value` instead.
+    fn patch_values(&mut self, list: u32, with_value: u32, register: Option<u8>, target: u32) {
+        let mut at = list;
+        while at != NOWHERE {
+            let next = self.at(at).map_or(NOWHERE, |open| open.target);
+            let carries = self.patch_carrier(at, register);
+            if let Some(open) = self.at(at) {
+                open.target = if carries { with_value } else { target };
+            }
+            at = next;
+        }
+    }
+
+    /// Says where the value goes that a jump tests; false if it is no value.
+    fn patch_carrier(&mut self, pc: u32, register: Option<u8>) -> bool {
+        let inst = self.inst(pc);
+        let carries = matches!(self.op(pc), Some(Op::JmpF | Op::JmpT)) && inst.c() == CARRIES;
+        if carries {
+            match register {
+                Some(register) if register != inst.a() => {
+                    self.set_b(pc, u16::from(register).wrapping_add(1));
+                    if u16::from(register) < self.var_registers() {
+                        self.set_c(pc, CARRIES_LATE);
+                    }
+                }
+                _ => self.set_c(pc, 0),
+            }
+        }
+        carries
+    }
+
+    /// A list of jumps goes to a place.
+    pub(super) fn patch(&mut self, list: u32, target: u32) {
+        self.patch_values(list, target, None, target);
+    }
+
+    /// A list of jumps goes here.
+    pub(super) fn patch_here(&mut self, list: u32) {
+        let here = self.label_here();
+        self.patch(list, here);
+    }
+
+    /// Whether some jump of the list carries no value.
+    fn needs_value(&mut self, list: u32) -> bool {
+        let mut at = list;
+        while at != NOWHERE {
+            let carries =
+                matches!(self.op(at), Some(Op::JmpF | Op::JmpT)) && self.inst(at).c() == CARRIES;
+            if !carries {
+                return true;
+            }
+            at = self.at(at).map_or(NOWHERE, |open| open.target);
+        }
+        false
+    }
+
+    fn remove_values(&mut self, list: u32) {
+        let mut at = list;
+        while at != NOWHERE {
+            self.patch_carrier(at, None);
+            at = self.at(at).map_or(NOWHERE, |open| open.target);
+        }
+    }
+
+    // --- Constants -----------------------------------------------------------------------------
+
+    /// The constant pool's number of an expression that is a constant without jumps. While learning
+    /// there is no pool.
+    pub(super) fn constant(&mut self, e: &Exp) -> Result<Option<u32>> {
+        if e.has_jumps() {
+            return Ok(None);
+        }
+        let kind = e.kind;
+        if self.dry {
+            return Ok(matches!(
+                kind,
+                Kind::Nil
+                    | Kind::True
+                    | Kind::False
+                    | Kind::Int(_)
+                    | Kind::Float(_)
+                    | Kind::Str(_)
+                    | Kind::Verdict(_)
+            )
+            .then_some(0));
+        }
+        self.push(|c| {
+            Ok(Some(match kind {
+                Kind::Nil => c.b.constant_tag(Tag::Nil)?,
+                Kind::True => c.b.constant_tag(Tag::True)?,
+                Kind::False => c.b.constant_tag(Tag::False)?,
+                Kind::Int(i) => c.b.constant_int(i)?,
+                Kind::Float(f) => c.b.constant_float(f)?,
+                Kind::Str(name) => c.b.constant_string(name)?,
+                Kind::Verdict(payload) => c.b.constant_verdict(payload)?,
+                _ => return Ok(None),
+            }))
+        })
+    }
+
+    /// The same, if it fits an operand.
+    pub(super) fn constant_operand(&mut self, e: &Exp) -> Result<Option<u16>> {
+        Ok(self
+            .constant(e)?
+            .and_then(|index| u16::try_from(index).ok()))
+    }
+
+    /// A number without jumps as a constant operand.
+    pub(super) fn number_operand(&mut self, e: &Exp) -> Result<Option<u16>> {
+        if e.numeral().is_some() {
+            self.constant_operand(e)
+        } else {
+            Ok(None)
+        }
+    }
+
+    // --- Values --------------------------------------------------------------------------------
+
+    /// Turns a variable into the way to read it.
+    pub(super) fn discharge(&mut self, e: &mut Exp) -> Result<()> {
+        e.kind = match e.kind {
+            Kind::Known(index) => match self.vars.at(index as usize).map(|var| var.attribute) {
+                Some(Attribute::Known(kind)) => kind,
+                _ => Kind::Nil,
+            },
+            Kind::Local(register, _) => Kind::Reg(register),
+            Kind::Boxed(register, _) => {
+                Kind::Reloc(self.emit(Inst::abc(Op::GetBox, 0, u16::from(register), 0))?)
+            }
+            Kind::Up(index) => {
+                Kind::Reloc(self.emit(Inst::abc(Op::GetUp, 0, u16::from(index), 0))?)
+            }
+            Kind::UpBox(index) => {
+                Kind::Reloc(self.emit(Inst::abc(Op::GetUpBox, 0, u16::from(index), 0))?)
+            }
+            Kind::IndexUp(up, key, _) => {
+                Kind::Reloc(self.emit(Inst::abc(Op::GetTabUp, 0, u16::from(up), key))?)
+            }
+            Kind::IndexStr(table, key, name) => {
+                self.free_register(table);
+                Kind::Reloc(self.get_field(table, key, name)?)
+            }
+            Kind::IndexInt(table, key) => {
+                self.free_register(table);
+                Kind::Reloc(self.emit(Inst::abc(Op::GetInt, 0, u16::from(table), key))?)
+            }
+            Kind::Index(table, key) => {
+                self.free_registers(table, key);
+                let inst = Inst::abc(Op::GetIndex, 0, u16::from(table), u16::from(key));
+                Kind::Reloc(self.emit(inst)?)
+            }
+            Kind::Call(pc) => Kind::Reg(self.inst(pc).a()),
+            Kind::VarArg(pc) => {
+                self.set_c(pc, 2);
+                Kind::Reloc(pc)
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Reads a field; together with the one before it when the two are a packet path.
+    fn get_field(&mut self, table: u8, key: u16, name: u32) -> Result<u32> {
+        let (last, first_name) = self.f.last_field;
+        if let Some((pc, inst, Op::GetField)) = self.previous()
+            && pc == last
+            && inst.a() == table
+            && u16::from(table) >= self.var_registers()
+        {
+            let path = known::path_id(self.b.text(first_name), self.b.text(name));
+            if path != 0
+                && !self.dry
+                && let Ok(pair) = u16::try_from(self.push(|c| c.b.constant_pair(first_name, name))?)
+                && pair < u16::MAX
+            {
+                let line = self.last_line;
+                self.set_inst(
+                    pc,
+                    Inst::abc(Op::GetField2, 0, inst.b(), pair).with_off(path),
+                );
+                self.fix_line(line);
+                return Ok(pc);
+            }
+        }
+        let pc = self.emit(Inst::abc(Op::GetField, 0, u16::from(table), key))?;
+        self.f.last_field = (pc, name);
+        Ok(pc)
+    }
+
+    /// Puts a value without jumps into a register.
+    fn discharge_to(&mut self, e: &mut Exp, register: u8) -> Result<()> {
+        self.discharge(e)?;
+        match e.kind {
+            Kind::Nil => self.load_nil(register, 1)?,
+            Kind::False => {
+                self.emit(Inst::abc(Op::LoadFalse, register, 0, 0))?;
+            }
+            Kind::True => {
+                self.emit(Inst::abc(Op::LoadTrue, register, 0, 0))?;
+            }
+            Kind::Int(i) if i32::try_from(i).is_ok() => {
+                self.emit(Inst::ai(Op::LoadI, register, i as i32))?;
+            }
+            Kind::Int(_) | Kind::Float(_) | Kind::Str(_) | Kind::Verdict(_) => {
+                let plain = Exp::new(e.kind);
+                let constant = self.constant(&plain)?.unwrap_or(0);
+                self.emit(Inst::ai(Op::LoadK, register, constant as i32))?;
+            }
+            Kind::Reloc(pc) => self.set_a(pc, register),
+            Kind::Reg(from) => {
+                if from != register {
+                    self.emit(Inst::abc(Op::Move, register, u16::from(from), 0))?;
+                }
+            }
+            _ => return Ok(()),
+        }
+        e.kind = Kind::Reg(register);
+        Ok(())
+    }
+
+    /// nil into registers; joined with the instruction before if that did the same next to them.
+    pub(super) fn load_nil(&mut self, first: u8, count: u16) -> Result<()> {
+        if let Some((pc, inst, Op::LoadNil)) = self.previous()
+            && u16::from(inst.a()).wrapping_add(inst.b()) == u16::from(first)
+        {
+            self.set_b(pc, inst.b().wrapping_add(count));
+            return Ok(());
+        }
+        self.emit(Inst::abc(Op::LoadNil, first, count, 0))?;
+        Ok(())
+    }
+
+    /// Puts a value into a register, where its jumps bring theirs too.
+    pub(super) fn to(&mut self, e: &mut Exp, register: u8) -> Result<()> {
+        self.discharge_to(e, register)?;
+        if let Kind::Jump(pc) = e.kind {
+            e.t = self.prepend(e.t, pc);
+        }
+        if e.has_jumps() {
+            let (mut on_false, mut on_true) = (NOWHERE, NOWHERE);
+            if self.needs_value(e.t) || self.needs_value(e.f) {
+                let over = if matches!(e.kind, Kind::Jump(_)) {
+                    NOWHERE
+                } else {
+                    self.jump()?
+                };
+                on_false = self.label_here();
+                self.emit(Inst::abc(Op::LoadFalse, register, 0, 0))?;
+                let skip = self.jump()?;
+                on_true = self.label_here();
+                self.emit(Inst::abc(Op::LoadTrue, register, 0, 0))?;
+                let behind = self.label_here();
+                self.patch(skip, behind);
+                self.patch(over, behind);
+            }
+            let end = self.label_here();
+            self.patch_values(e.f, end, Some(register), on_false);
+            self.patch_values(e.t, end, Some(register), on_true);
+        }
+        *e = Exp::new(Kind::Reg(register));
+        Ok(())
+    }
+
+    /// Puts a value into the next register.
+    pub(super) fn to_next(&mut self, e: &mut Exp) -> Result<u8> {
+        self.discharge(e)?;
+        self.free_exp(e);
+        let register = self.reserve(1)?;
+        self.to(e, register)?;
+        Ok(register)
+    }
+
+    /// Puts a value into some register.
+    pub(super) fn to_any(&mut self, e: &mut Exp) -> Result<u8> {
+        self.discharge(e)?;
+        if let Kind::Reg(register) = e.kind {
+            if !e.has_jumps() {
+                return Ok(register);
+            }
+            if u16::from(register) >= self.var_registers() {
+                self.to(e, register)?;
+                return Ok(register);
+            }
+        }
+        self.to_next(e)
+    }
+
+    /// Leaves an upvalue that is a table in its place, and puts anything else into a register.
+    pub(super) fn to_register_or_up(&mut self, e: &mut Exp) -> Result<()> {
+        if !matches!(e.kind, Kind::Up(_)) || e.has_jumps() {
+            self.to_any(e)?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a value is either in a register or a constant.
+    pub(super) fn to_value(&mut self, e: &mut Exp) -> Result<()> {
+        if e.has_jumps() {
+            self.to_any(e)?;
+            Ok(())
+        } else {
+            self.discharge(e)
+        }
+    }
+
+    /// `table[key]`; the table was left by [`Self::to_register_or_up`].
+    pub(super) fn indexed(&mut self, table: &mut Exp, key: &Exp) -> Result<()> {
+        let mut key = *key;
+        let name = match key.kind {
+            Kind::Str(name) if !key.has_jumps() => self
+                .constant_operand(&key)?
+                .map(|constant| (constant, name)),
+            _ => None,
+        };
+        if let Kind::Up(up) = table.kind
+            && let Some((constant, name)) = name
+        {
+            table.kind = Kind::IndexUp(up, constant, name);
+            return Ok(());
+        }
+        // A table that is an upvalue and a key that is no constant: the key may be in a register
+        // already, below the table's.
+        let register = match table.kind {
+            Kind::Local(register, _) | Kind::Reg(register) => register,
+            _ => self.to_any(table)?,
+        };
+        table.kind = match (name, key.kind) {
+            (Some((constant, name)), _) => Kind::IndexStr(register, constant, name),
+            (None, Kind::Int(i)) if !key.has_jumps() && u16::try_from(i).is_ok() => {
+                Kind::IndexInt(register, i as u16)
+            }
+            _ => Kind::Index(register, self.to_any(&mut key)?),
+        };
+        Ok(())
+    }
+
+    /// `e:name`: the method and its receiver in the next two registers.
+    pub(super) fn method(&mut self, e: &mut Exp, name: u32) -> Result<()> {
+        let object = self.to_any(e)?;
+        self.free_exp(e);
+        let base = self.reserve(2)?;
+        let key = Exp::new(Kind::Str(name));
+        if let Some(constant) = self.constant_operand(&key)? {
+            self.emit(Inst::abc(Op::SelfField, base, u16::from(object), constant))?;
+        } else {
+            self.emit(Inst::abc(
+                Op::Move,
+                base.wrapping_add(1),
+                u16::from(object),
+                0,
+            ))?;
+            let mut key = key;
+            let register = self.to_next(&mut key)?;
+            let receiver = u16::from(base).wrapping_add(1);
+            self.emit(Inst::abc(Op::GetIndex, base, receiver, u16::from(register)))?;
+            self.free_exp(&key);
+        }
+        e.kind = Kind::Reg(base);
+        Ok(())
+    }
+
+    /// Assigns a value to a variable.
+    pub(super) fn store(&mut self, variable: &Exp, value: &mut Exp) -> Result<()> {
+        match variable.kind {
+            Kind::Local(register, _) => {
+                self.free_exp(value);
+                return self.to(value, register);
+            }
+            Kind::Boxed(register, _) => {
+                let from = self.to_any(value)?;
+                self.emit(Inst::abc(Op::SetBox, register, u16::from(from), 0))?;
+            }
+            Kind::Up(index) | Kind::UpBox(index) => {
+                let from = self.to_any(value)?;
+                self.emit(Inst::abc(Op::SetUp, index, u16::from(from), 0))?;
+            }
+            Kind::IndexUp(up, key, _) => {
+                self.store_with(Op::SetTabUp, Op::SetTabUpK, up, key, value)?;
+            }
+            Kind::IndexStr(table, key, _) => {
+                self.store_with(Op::SetField, Op::SetFieldK, table, key, value)?;
+            }
+            Kind::IndexInt(table, key) => {
+                let from = self.to_any(value)?;
+                self.emit(Inst::abc(Op::SetInt, table, key, u16::from(from)))?;
+            }
+            Kind::Index(table, key) => {
+                self.store_with(Op::SetIndex, Op::SetIndexK, table, u16::from(key), value)?;
+            }
+            _ => {}
+        }
+        self.free_exp(value);
+        Ok(())
+    }
+
+    fn store_with(&mut self, plain: Op, k: Op, a: u8, b: u16, value: &mut Exp) -> Result<()> {
+        self.to_value(value)?;
+        if let Some(constant) = self.constant_operand(value)? {
+            self.emit(Inst::abc(k, a, b, constant))?;
+        } else {
+            let from = self.to_any(value)?;
+            self.emit(Inst::abc(plain, a, b, u16::from(from)))?;
+        }
+        Ok(())
+    }
+
+    // --- Conditions ----------------------------------------------------------------------------
+
+    /// Goes on when the value is true: jumps elsewhere when it is false.
+    pub(super) fn go_if_true(&mut self, e: &mut Exp) -> Result<()> {
+        self.discharge(e)?;
+        let pc = match e.kind {
+            Kind::Jump(pc) => {
+                self.negate(pc);
+                pc
+            }
+            Kind::True | Kind::Int(_) | Kind::Float(_) | Kind::Str(_) | Kind::Verdict(_) => NOWHERE,
+            _ => self.jump_on(e, false)?,
+        };
+        e.f = self.prepend(e.f, pc);
+        self.patch_here(e.t);
+        e.t = NOWHERE;
+        Ok(())
+    }
+
+    /// Goes on when the value is false: jumps elsewhere when it is true.
+    pub(super) fn go_if_false(&mut self, e: &mut Exp) -> Result<()> {
+        self.discharge(e)?;
+        let pc = match e.kind {
+            Kind::Jump(pc) => pc,
+            Kind::Nil | Kind::False => NOWHERE,
+            _ => self.jump_on(e, true)?,
+        };
+        e.t = self.prepend(e.t, pc);
+        self.patch_here(e.f);
+        e.f = NOWHERE;
+        Ok(())
+    }
+
+    /// A jump that is taken when the value is `condition`.
+    fn jump_on(&mut self, e: &mut Exp, condition: bool) -> Result<u32> {
+        let of = |condition| if condition { Op::JmpT } else { Op::JmpF };
+        if let Kind::Reloc(pc) = e.kind
+            && let Some((last, inst, Op::Not)) = self.previous()
+            && last == pc
+        {
+            let _ = self.code.pop();
+            return self.emit(Inst::abc(of(!condition), inst.b() as u8, 0, 0));
+        }
+        if !matches!(e.kind, Kind::Reg(_)) {
+            let register = self.reserve(1)?;
+            self.discharge_to(e, register)?;
+        }
+        self.free_exp(e);
+        let Kind::Reg(register) = e.kind else {
+            return Ok(NOWHERE);
+        };
+        let last_use = self.last_use(register);
+        self.emit(Inst::abc(of(condition), register, 0, CARRIES).with_off(last_use))
+    }
+
+    /// [`LAST_USE`] if a register that is about to be tested is no variable's.
+    pub(super) fn last_use(&self, register: u8) -> u16 {
+        if u16::from(register) >= self.var_registers() {
+            LAST_USE
+        } else {
+            0
+        }
+    }
+
+    fn negate(&mut self, pc: u32) {
+        let inst = self.inst(pc);
+        if let Some(op) = Op::from_byte(inst.op_byte())
+            && is_conditional(op)
+        {
+            self.set_inst(pc, Inst(inst.0 & !0xff | negated(op) as u64));
+        }
+    }
+
+    /// `not e`.
+    pub(super) fn negation(&mut self, e: &mut Exp) -> Result<()> {
+        e.kind = match e.kind {
+            Kind::Nil | Kind::False => Kind::True,
+            Kind::True | Kind::Int(_) | Kind::Float(_) | Kind::Str(_) | Kind::Verdict(_) => {
+                Kind::False
+            }
+            Kind::Jump(pc) => {
+                self.negate(pc);
+                e.kind
+            }
+            _ => {
+                if !matches!(e.kind, Kind::Reg(_)) {
+                    let register = self.reserve(1)?;
+                    self.discharge_to(e, register)?;
+                }
+                self.free_exp(e);
+                let Kind::Reg(register) = e.kind else {
+                    return Ok(());
+                };
+                Kind::Reloc(self.emit(Inst::abc(Op::Not, 0, u16::from(register), 0))?)
+            }
+        };
+        core::mem::swap(&mut e.t, &mut e.f);
+        self.remove_values(e.t);
+        self.remove_values(e.f);
+        Ok(())
+    }
+
+    // --- Calls and lists -----------------------------------------------------------------------
+
+    /// How many values a call or `...` gives: `None` for all of them.
+    pub(super) fn set_results(&mut self, e: &mut Exp, count: Option<u16>) -> Result<()> {
+        let operand = count.map_or(0, |count| count.wrapping_add(1));
+        match e.kind {
+            Kind::Call(pc) => self.set_c(pc, operand),
+            Kind::VarArg(pc) => {
+                self.set_c(pc, operand);
+                let register = self.free();
+                self.set_a(pc, register);
+                self.reserve(1)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// One value.
+    pub(super) fn one_result(&mut self, e: &mut Exp) {
+        match e.kind {
+            Kind::Call(pc) => e.kind = Kind::Reg(self.inst(pc).a()),
+            Kind::VarArg(pc) => {
+                self.set_c(pc, 2);
+                e.kind = Kind::Reloc(pc);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns `operand - 1` values from a register on (0: to the top).
+    pub(super) fn return_values(&mut self, first: u8, count: u16) -> Result<()> {
+        let closes = u16::from(self.inside_close());
+        self.emit(match count {
+            0 => Inst::abc(Op::Return0, 0, closes, 0),
+            1 => Inst::abc(Op::Return1, first, closes, 0),
+            _ => Inst::abc(Op::Return, first, count.wrapping_add(1), closes),
+        })?;
+        Ok(())
+    }
+
+    /// Returns all values from a register to the top.
+    pub(super) fn return_open(&mut self, first: u8) -> Result<()> {
+        let closes = u16::from(self.inside_close());
+        self.emit(Inst::abc(Op::Return, first, 0, closes))?;
+        Ok(())
+    }
+
+    /// Table items from the registers behind the table's: `count` of them, or to the top.
+    pub(super) fn set_list(&mut self, table: u8, stored: u32, count: Option<u16>) -> Result<()> {
+        let count = count.unwrap_or(0);
+        match u16::try_from(stored) {
+            Ok(stored) => {
+                self.emit(Inst::abc(Op::SetList, table, count, stored))?;
+            }
+            Err(_) => {
+                self.emit(Inst::abc(Op::SetList, table, count, 0).with_off(1))?;
+                self.emit(Inst::ai(Op::Extra, 0, stored as i32))?;
+            }
+        }
+        self.f.free = u16::from(table).wrapping_add(1);
+        Ok(())
+    }
+}
