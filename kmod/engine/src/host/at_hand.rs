@@ -159,6 +159,12 @@ impl AtHand {
         Some(u32::from_be(raw))
     }
 
+    /// Whether the header of a place is open.
+    #[inline(always)]
+    pub fn shows(&self, place: Place) -> bool {
+        self.present & place.need != 0
+    }
+
     /// Whether a header is open.
     #[inline(always)]
     pub fn has(&self, header: Header) -> bool {

@@ -100,6 +100,12 @@ impl Places {
 }
 
 impl Current {
+    /// Whether the headers were looked for.
+    #[inline(always)]
+    pub fn is_located(&self) -> bool {
+        self.located
+    }
+
     /// Finds the headers and opens windows to those that are linear. Costs nothing a second time.
     #[inline]
     pub fn locate(&mut self) {

@@ -294,9 +294,17 @@ fn windows_and_the_slow_way_agree_at_every_linear_length() {
                         assert_eq!(hot(current, v), whole[i], "{} at {linear}", field.name);
                         hits += 1;
                     }
+                    if field.kind == Kind::Root
+                        && let Some(has) = current.fast_has(view, id)
+                    {
+                        assert_eq!(has, whole[i] != Got::Nil, "{} at {linear}", field.name);
+                    }
                     let path = path_id(field.kind.name().as_bytes(), field.name.as_bytes());
                     if let Some(v) = current.fast_path(current.root(), path) {
                         assert_eq!(hot(current, v), whole[i], "{} at {linear}", field.name);
+                        let int = current.fast_int(current.root(), path);
+                        assert_eq!(int.is_some(), matches!(whole[i], Got::Int(_)));
+                        assert!(int.is_none_or(|n| Got::Int(n.into()) == whole[i]));
                     }
                 }
             });
