@@ -19,6 +19,16 @@
 #include <asm/unaligned.h>
 #endif
 
+/*
+ * Kernels zero every variable on the stack; what a packet fills in whole is exempt, where the
+ * compiler can say so.
+ */
+#if __has_attribute(__uninitialized__)
+#define ps_uninitialized __attribute__((__uninitialized__))
+#else
+#define ps_uninitialized
+#endif
+
 /* From this operation on the reserved fields of the header are checked. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
 #define PS_GENL_RESV_START .resv_start_op = __PS_CMD_MAX,

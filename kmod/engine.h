@@ -191,6 +191,6 @@ void ps_host_panicked(const u8 *text, size_t len);
  * call before it makes it (frame.c).
  */
 void *ps_host_entry(void);
-#define PS_ENTRY_SIZE 16
+#define PS_ENTRY_SIZE 128
 
 #endif /* PS_ENGINE_H */

@@ -207,16 +207,13 @@ int ps_env_find_function(struct ps_env *env, const char *name, struct ps_text *e
 {
 	struct ps_frame frame;
 	size_t used = 0;
-	int handle = -EBUSY;
+	int handle;
 
 	spin_lock_bh(&env->lock);
-	if (ps_frame_enter(&frame, env->region)) {
-		WRITE_ONCE(env->owner, current);
-		handle = ps_env_bind(env->region, name, strlen(name), (u8 *)err->at + err->used,
-				     err->room - err->used - 1, &used);
-		WRITE_ONCE(env->owner, NULL);
-		ps_frame_leave(&frame);
-	}
+	ps_frame_enter(&frame, env->region);
+	handle = ps_env_bind(env->region, name, strlen(name), (u8 *)err->at + err->used,
+			     err->room - err->used - 1, &used);
+	ps_frame_leave(&frame);
 	spin_unlock_bh(&env->lock);
 	if (handle < 0) {
 		err->used += used;
@@ -234,13 +231,12 @@ int ps_env_find_function(struct ps_env *env, const char *name, struct ps_text *e
 size_t ps_env_error_text(struct ps_env *env, u8 *buf, size_t len)
 {
 	struct ps_frame frame;
-	size_t used = 0;
+	size_t used;
 
 	spin_lock_bh(&env->lock);
-	if (ps_frame_enter(&frame, env->region)) {
-		used = ps_env_last_error(env->region, buf, len);
-		ps_frame_leave(&frame);
-	}
+	ps_frame_enter(&frame, env->region);
+	used = ps_env_last_error(env->region, buf, len);
+	ps_frame_leave(&frame);
 	spin_unlock_bh(&env->lock);
 	return used;
 }
@@ -254,10 +250,9 @@ u64 ps_env_live(struct ps_env *env)
 	struct ps_frame frame;
 
 	spin_lock_bh(&env->lock);
-	if (ps_frame_enter(&frame, env->region)) {
-		ps_env_usage(env->region, &usage);
-		ps_frame_leave(&frame);
-	}
+	ps_frame_enter(&frame, env->region);
+	ps_env_usage(env->region, &usage);
+	ps_frame_leave(&frame);
 	spin_unlock_bh(&env->lock);
 	return usage.live_bytes;
 }

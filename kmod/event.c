@@ -132,9 +132,10 @@ void ps_mail_deliver(struct work_struct *work)
 		ps_event_send(version, PS_EVENT_ERROR, mail->error, false);
 		if (__ratelimit(&version->log)) {
 			if (mail->error_lost)
-				pr_warn("%s (and %u more)\n", mail->error, mail->error_lost);
+				pr_warn("%s: %s (and %u more)\n", version->name, mail->error,
+					mail->error_lost);
 			else
-				pr_warn("%s\n", mail->error);
+				pr_warn("%s: %s\n", version->name, mail->error);
 		}
 	}
 	kfree(mail);

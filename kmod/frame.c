@@ -1,59 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who is inside the engine. A panic in there jumps back to where the innermost entry of the
- * running context was made, so that entry must be found: packets run with bottom halves off and
- * are kept by CPU, the slow calls of process context in one list. Both know the task, for a packet
- * may interrupt a slow call of the task it borrows, and on PREEMPT_RT several tasks share a CPU.
+ * running context was made, so that entry must be found.
+ *
+ * Packets run under an environment's lock, with bottom halves off. So the entries of one CPU are
+ * nested, and all of one task: nothing that runs packets comes in between. The exception is
+ * PREEMPT_RT, where tasks share a CPU while they hold locks: there the task is kept and asked for.
+ *
+ * The slow calls of process context are in a list of their own. A packet may interrupt one, never
+ * the other way round: whoever finds packets on its CPU is inside the innermost of them.
  */
 #define pr_fmt(fmt) "packetscript: " fmt
 
-#include <linux/preempt.h>
-
 #include "ps.h"
 
-static DEFINE_PER_CPU(struct hlist_head, ps_frames);
-static HLIST_HEAD(ps_slow_frames);
+DEFINE_PER_CPU(struct ps_frame *, ps_frame_top);
+static struct ps_frame *ps_slow_top;
 static DEFINE_SPINLOCK(ps_slow_lock);
 
-/**
- * ps_frame_enter - a packet enters the engine
- * @frame: on the caller's stack
- * @slot: where the engine keeps its entry state
- *
- * The caller stays on this CPU (it holds a lock taken by spin_lock_bh) until ps_frame_leave().
- *
- * Return: false if the running task is in too deep already.
- */
-bool ps_frame_enter(struct ps_frame *frame, void *slot)
+static bool ps_frame_mine(const struct ps_frame *frame)
 {
-	struct hlist_head *frames;
-	struct ps_frame *outer;
-	unsigned int depth = 0;
-
-	preempt_disable();
-	frames = this_cpu_ptr(&ps_frames);
-	if (unlikely(!hlist_empty(frames))) {
-		hlist_for_each_entry(outer, frames, node)
-			depth += outer->task == current;
-		if (depth >= PS_DEPTH_MAX) {
-			preempt_enable();
-			return false;
-		}
-	}
-	frame->task = current;
-	frame->slot = slot;
-	hlist_add_head(&frame->node, frames);
-	preempt_enable();
-	return true;
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) || frame->task == current;
 }
 
 /*
- * ps_frame_leave - and leaves it
+ * ps_frame_refused - whether the running task is in this environment, or in too deep, already
  */
-void ps_frame_leave(struct ps_frame *frame)
+bool ps_frame_refused(const void *slot)
+{
+	const struct ps_frame *frame;
+	unsigned int depth = 0;
+	bool again = false;
+
+	/* In an interruptible context the CPU may change meanwhile: then none of these is ours. */
+	preempt_disable();
+	for (frame = __this_cpu_read(ps_frame_top); frame; frame = frame->outer)
+		if (ps_frame_mine(frame)) {
+			depth++;
+			again |= frame->slot == slot;
+		}
+	preempt_enable();
+	return again || depth >= PS_DEPTH_MAX;
+}
+
+static void ps_frame_unlink(struct ps_frame **at, const struct ps_frame *frame)
+{
+	while (*at != frame)
+		at = &(*at)->outer;
+	*at = frame->outer;
+}
+
+/*
+ * ps_frame_remove_rt - an entry that is not always the last one made on its CPU
+ */
+void ps_frame_remove_rt(struct ps_frame *frame)
 {
 	preempt_disable();
-	__hlist_del(&frame->node);
+	ps_frame_unlink(this_cpu_ptr(&ps_frame_top), frame);
 	preempt_enable();
 }
 
@@ -62,43 +65,41 @@ void ps_frame_leave(struct ps_frame *frame)
  */
 void ps_frame_enter_slow(struct ps_frame *frame, void *slot)
 {
-	frame->task = current;
 	frame->slot = slot;
+	frame->task = current;
 	spin_lock_bh(&ps_slow_lock);
-	hlist_add_head(&frame->node, &ps_slow_frames);
+	frame->outer = ps_slow_top;
+	ps_slow_top = frame;
 	spin_unlock_bh(&ps_slow_lock);
 }
 
+/*
+ * ps_frame_leave_slow - and leaves it
+ */
 void ps_frame_leave_slow(struct ps_frame *frame)
 {
 	spin_lock_bh(&ps_slow_lock);
-	hlist_del(&frame->node);
+	ps_frame_unlink(&ps_slow_top, frame);
 	spin_unlock_bh(&ps_slow_lock);
-}
-
-static void *ps_frame_find(struct hlist_head *frames)
-{
-	struct ps_frame *frame;
-
-	hlist_for_each_entry(frame, frames, node)
-		if (frame->task == current)
-			return frame->slot;
-	return NULL;
 }
 
 void *ps_host_entry(void)
 {
-	void *slot;
+	struct ps_frame *frame;
 
 	preempt_disable();
-	slot = ps_frame_find(this_cpu_ptr(&ps_frames));
+	for (frame = __this_cpu_read(ps_frame_top); frame; frame = frame->outer)
+		if (ps_frame_mine(frame))
+			break;
 	preempt_enable();
-	if (slot)
-		return slot;
+	if (frame)
+		return frame->slot;
+
 	spin_lock_bh(&ps_slow_lock);
-	slot = ps_frame_find(&ps_slow_frames);
+	for (frame = ps_slow_top; frame && frame->task != current; frame = frame->outer)
+		;
 	spin_unlock_bh(&ps_slow_lock);
 	/* Every caller of the engine makes a frame first. */
-	BUG_ON(!slot);
-	return slot;
+	BUG_ON(!frame);
+	return frame->slot;
 }

@@ -27,10 +27,12 @@
 #ifndef PS_H
 #define PS_H
 
+#include <linux/bottom_half.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
@@ -245,14 +247,12 @@ struct ps_mail {
 /**
  * struct ps_env - memory in which a version runs
  * @lock: one packet at a time; held while the engine runs and never while anything is sent
- * @owner: the task inside, for a send below the engine may come back here
  * @users: rules, stages and LOAD; under ps_net.lock
  * @stale: not for new rules: another of the same state took its place
  * @load_text: while the top level runs: where print() goes
  */
 struct ps_env {
 	spinlock_t lock;
-	struct task_struct *owner;
 	void *region;
 	u64 packets;
 	u64 errors;
@@ -270,6 +270,32 @@ struct ps_env {
 	struct ps_text *load_text;
 	struct rcu_work free_work;
 };
+
+/**
+ * ps_env_lock - alone in an environment, as by spin_lock_bh()
+ * @env: that ps_frame_may_enter() lets the running task enter
+ *
+ * Where bottom halves are off already (most packets come in a softirq), switching them off and on
+ * again would cost more than the lock.
+ *
+ * Return: what ps_env_unlock() is to be told.
+ */
+static __always_inline bool ps_env_lock(struct ps_env *env)
+{
+	bool bh = !softirq_count();
+
+	if (bh)
+		local_bh_disable();
+	spin_lock(&env->lock);
+	return bh;
+}
+
+static __always_inline void ps_env_unlock(struct ps_env *env, bool bh)
+{
+	spin_unlock(&env->lock);
+	if (bh)
+		local_bh_enable();
+}
 
 struct ps_env *ps_env_get(struct ps_version *version, u32 state, u64 memory, struct ps_text *err,
 			  struct ps_text *out);
@@ -327,8 +353,8 @@ void ps_counts_add(struct ps_counts *to, const struct ps_counts *from);
 
 /* ---- run.c ------------------------------------------------------------------------------------ */
 
-unsigned int ps_rule_run(struct ps_rule *rule, struct sk_buff *skb,
-			 const struct nf_hook_state *state);
+struct xt_action_param;
+unsigned int ps_target(struct sk_buff *skb, const struct xt_action_param *par);
 
 /* ---- target.c, control.c, event.c, proc.c ----------------------------------------------------- */
 
@@ -348,17 +374,65 @@ void ps_proc_exit(struct ps_net *pn);
 
 /**
  * struct ps_frame - one entry into the engine
- * @slot: where the engine keeps the state of this entry, for the day it panics
+ * @outer: the one before it on this CPU (or in the list of slow ones)
+ * @slot: where the engine keeps the state of this entry, for the day it panics: of a packet the
+ *        environment's region, and so its identity
+ * @task: who is inside; kept on PREEMPT_RT and for slow entries only, see frame.c
  */
 struct ps_frame {
-	struct hlist_node node;
-	struct task_struct *task;
+	struct ps_frame *outer;
 	void *slot;
+	struct task_struct *task;
 };
 
-bool ps_frame_enter(struct ps_frame *frame, void *slot);
-void ps_frame_leave(struct ps_frame *frame);
+DECLARE_PER_CPU(struct ps_frame *, ps_frame_top);
+bool ps_frame_refused(const void *slot);
+void ps_frame_remove_rt(struct ps_frame *frame);
 void ps_frame_enter_slow(struct ps_frame *frame, void *slot);
 void ps_frame_leave_slow(struct ps_frame *frame);
+
+/**
+ * ps_frame_may_enter - whether the running task may enter this environment
+ * @slot: the environment's region
+ *
+ * Whoever is inside holds a lock and cannot change CPUs, so a task that sees no frame on the CPU at
+ * hand has none anywhere. Ask before taking the environment's lock: its holder may be this task.
+ */
+static __always_inline bool ps_frame_may_enter(const void *slot)
+{
+	return likely(!this_cpu_read(ps_frame_top)) || !ps_frame_refused(slot);
+}
+
+/**
+ * ps_frame_enter - a packet enters the engine
+ * @frame: on the caller's stack
+ * @slot: the environment's region
+ *
+ * The caller holds the environment's lock until after ps_frame_leave(), and so stays on this CPU.
+ */
+static __always_inline void ps_frame_enter(struct ps_frame *frame, void *slot)
+{
+	frame->slot = slot;
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		frame->task = current;
+		preempt_disable();
+	}
+	frame->outer = __this_cpu_read(ps_frame_top);
+	__this_cpu_write(ps_frame_top, frame);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
+}
+
+/**
+ * ps_frame_leave - and leaves it
+ * @frame: as entered
+ */
+static __always_inline void ps_frame_leave(struct ps_frame *frame)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		ps_frame_remove_rt(frame);
+	else
+		__this_cpu_write(ps_frame_top, frame->outer);
+}
 
 #endif /* PS_H */

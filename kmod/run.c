@@ -13,6 +13,7 @@
 #include <linux/sched/clock.h>
 #include <linux/skbuff.h>
 
+#include "compat.h"
 #include "ps.h"
 
 /* One packet in so many is timed, for the clock costs as much as a short script. */
@@ -64,6 +65,13 @@ static unsigned int ps_on_error(const struct ps_rule *rule)
 	}
 }
 
+static const unsigned int ps_verdicts[] = {
+	[PS_CONTINUE] = XT_CONTINUE,
+	[PS_ACCEPT] = NF_ACCEPT,
+	[PS_DROP] = NF_DROP,
+	[PS_QUEUE] = NF_QUEUE,
+};
+
 static unsigned int ps_queue(u32 operand)
 {
 	unsigned int verdict = NF_QUEUE_NR(operand & 0xffff);
@@ -90,33 +98,34 @@ static noinline unsigned int ps_refused(struct ps_rule *rule, const struct sk_bu
 	return ps_on_error(rule);
 }
 
-/*
- * ps_rule_run - what a rule says about a packet
+/**
+ * ps_target - what a rule says about a packet
+ * @skb: the packet
+ * @par: of the rule
  *
  * The caller is in an RCU read section, as all hooks are, in any context but hard interrupts.
  *
  * Return: a verdict of Netfilter, or XT_CONTINUE.
  */
-unsigned int ps_rule_run(struct ps_rule *rule, struct sk_buff *skb,
-			 const struct nf_hook_state *state)
+unsigned int ps_target(struct sk_buff *skb, const struct xt_action_param *par)
 {
+	const struct xt_lua_tginfo *info = par->targinfo;
+	struct ps_rule *rule = (struct ps_rule *)(uintptr_t)info->kernel;
 	const struct ps_binding *binding = rcu_dereference(rule->binding);
+	const struct nf_hook_state *state = par->state;
 	struct ps_env *env = binding->env;
 	struct ps_counts *counts;
-	struct ps_result result;
-	struct ps_packet packet;
-	struct ps_frame frame;
+	struct ps_result result ps_uninitialized;
+	struct ps_packet packet ps_uninitialized;
+	struct ps_frame frame ps_uninitialized;
 	unsigned int verdict;
 	u64 start = 0;
+	bool bh;
 
-	if (unlikely(READ_ONCE(env->owner) == current))
+	if (unlikely(!ps_frame_may_enter(env->region)))
 		return ps_refused(rule, skb, state->hook);
-	spin_lock_bh(&env->lock);
-	if (unlikely(!ps_frame_enter(&frame, env->region))) {
-		spin_unlock_bh(&env->lock);
-		return ps_refused(rule, skb, state->hook);
-	}
-	WRITE_ONCE(env->owner, current);
+	bh = ps_env_lock(env);
+	ps_frame_enter(&frame, env->region);
 
 	ps_packet_fill(&packet, skb, state);
 	counts = this_cpu_ptr(rule->counts) + state->hook;
@@ -131,29 +140,19 @@ unsigned int ps_rule_run(struct ps_rule *rule, struct sk_buff *skb,
 
 	if (likely(result.status == PS_STATUS_OK && result.verdict <= PS_QUEUE)) {
 		counts->outcome[result.verdict]++;
-		switch (result.verdict) {
-		case PS_CONTINUE:
-			verdict = XT_CONTINUE;
-			break;
-		case PS_ACCEPT:
-			verdict = NF_ACCEPT;
-			break;
-		case PS_DROP:
-			verdict = NF_DROP;
-			break;
-		default:
+		verdict = ps_verdicts[result.verdict];
+		if (unlikely(result.verdict == PS_QUEUE))
 			verdict = ps_queue(result.operand);
-			break;
-		}
 	} else {
 		counts->outcome[PS_OUTCOME_ERROR]++;
 		env->errors++;
-		ps_mail_error(env);
+		/* Of an engine that panicked the log knows already. */
+		if (result.status != PS_STATUS_POISONED)
+			ps_mail_error(env);
 		verdict = ps_on_error(rule);
 	}
 
-	WRITE_ONCE(env->owner, NULL);
 	ps_frame_leave(&frame);
-	spin_unlock_bh(&env->lock);
+	ps_env_unlock(env, bh);
 	return verdict;
 }

@@ -17,11 +17,6 @@ static struct ps_rule *ps_target_rule(const struct xt_lua_tginfo *info)
 	return (struct ps_rule *)(uintptr_t)info->kernel;
 }
 
-static unsigned int ps_target(struct sk_buff *skb, const struct xt_action_param *par)
-{
-	return ps_rule_run(ps_target_rule(par->targinfo), skb, par->state);
-}
-
 /*
  * Runs in the process that changes the table, on both back ends. Legacy iptables checks every rule
  * of the table again at each change; ps_rule_get() knows them by their ids.

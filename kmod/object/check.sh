@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# check.sh FILE: what must be true of the engine's object, whoever compiled it.
+#   no vector or floating-point registers, for the kernel does not save them
+#   nothing undefined but the shim's functions and what every kernel exports
+#   all functions of engine.h are there
+# and prints who may panic, and the largest stack frames. Status 1 if something is not true.
+set -eu
+
+object=$1
+here=$(cd "$(dirname "$0")" && pwd)
+status=0
+
+code=$(mktemp)
+trap 'rm -f "$code"' EXIT
+# Without the hashes that Rust's names carry.
+objdump -dr --no-show-raw-insn "$object" | c++filt -r | sed 's/\[[0-9a-f]\{16\}\]//g' >"$code"
+
+if grep -En '%[xyz]mm[0-9]|%st\(|%mm[0-7]' "$code" | head -5 | grep .; then
+	echo "check.sh: code uses floating-point registers" >&2
+	status=1
+fi
+
+unknown=$(nm -u "$object" | awk '{ print $2 }' | grep -Ev \
+	'^(ps_host_[a-z_]+|memcpy|memmove|memset|memcmp|bcmp|__x86_return_thunk|__x86_indirect_thunk_[a-z0-9]+)$' || true)
+if [ -n "$unknown" ]; then
+	echo "check.sh: no kernel has these:" $unknown >&2
+	status=1
+fi
+
+defined=$(nm --defined-only "$object" | awk '$2 == "T" { print $3 }')
+for name in $(sed -n 's/^.*\b\(ps_[a-z_]*\)(.*$/\1/p' "$here/../engine.h" | grep -v '^ps_host_' | sort -u); do
+	if ! printf '%s\n' "$defined" | grep -qx "$name"; then
+		echo "check.sh: engine.h promises $name, and it is not there" >&2
+		status=1
+	fi
+done
+
+echo "panics, by caller:"
+awk '
+	/^[0-9a-f]+ <.*>:$/ { name = $0; sub(/^[0-9a-f]+ </, "", name); sub(/>:$/, "", name) }
+	/R_X86_64_(PLT32|PC32|32S|64)/ && /core::(panicking|slice::index|option|result|str::slice_error|cell::panic)/ {
+		to = $0; sub(/^.*R_X86_64_[A-Z0-9]+[ \t]+/, "", to); sub(/[-+]0x[0-9a-f]+$/, "", to)
+		if (name !~ /^core::/) { print "  " name " -> " to; count++ }
+	}
+	END { print "  " count + 0 " in all" }
+' "$code"
+
+echo "largest stack frames:"
+awk '
+	/^[0-9a-f]+ <.*>:$/ { name = $0; sub(/^[0-9a-f]+ </, "", name); sub(/>:$/, "", name) }
+	/sub +\$0x[0-9a-f]+,%rsp/ { at = $0; sub(/^.*\$0x/, "", at); sub(/,.*$/, "", at); print at, name }
+' "$code" | while read -r size name; do
+	echo "$((0x$size)) $name"
+done | sort -rn | head -8 | sed 's/^/  /'
+
+size "$object"
+exit $status
