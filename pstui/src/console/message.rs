@@ -16,6 +16,8 @@ pub enum Message {
     Paste(String),
     /// The terminal has another size now.
     Resize(u16, u16),
+    /// The terminal is gone.
+    Closed,
     /// Time went on: what toasts disappear by.
     Tick(Duration),
     /// A snapshot was read, or why not.

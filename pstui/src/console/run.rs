@@ -87,14 +87,16 @@ fn lock<'a>(source: &'a Shared) -> std::sync::MutexGuard<'a, dyn Source + 'stati
 /// Keys, pastes and sizes, for as long as the program runs.
 fn listen(sender: Sender<Message>) {
     thread::spawn(move || {
-        while let Ok(event) = event::read() {
-            let message = match event {
-                Event::Key(key) => Message::Key(key),
-                Event::Paste(text) => Message::Paste(text),
-                Event::Resize(width, height) => Message::Resize(width, height),
-                _ => continue,
+        loop {
+            let message = match event::read() {
+                Ok(Event::Key(key)) => Message::Key(key),
+                Ok(Event::Paste(text)) => Message::Paste(text),
+                Ok(Event::Resize(width, height)) => Message::Resize(width, height),
+                Ok(_) => continue,
+                Err(_) => Message::Closed,
             };
-            if sender.send(message).is_err() {
+            let last = matches!(message, Message::Closed);
+            if sender.send(message).is_err() || last {
                 return;
             }
         }

@@ -25,6 +25,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Key(key) => on_key(model, &key, &mut effects),
         Message::Paste(text) => dialogs::paste(model, &text),
         Message::Resize(width, height) => model.size = (width, height),
+        Message::Closed => effects.push(Effect::Quit),
         Message::Tick(now) => {
             model.now = now;
             if model.toast.as_ref().is_some_and(|toast| toast.until <= now) {

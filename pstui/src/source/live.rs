@@ -62,7 +62,15 @@ impl Live {
             names::check_argument(argument).map_err(Error::Data)?;
         }
         let mut client = self.client(true)?;
-        let loaded = send(&mut client, &Program::from_bundle(&name, &bundle, args))?;
+        let loaded =
+            send(&mut client, &Program::from_bundle(&name, &bundle, args)).map_err(|error| {
+                match error {
+                    client::Error::Refused { text, .. } => {
+                        script::located(&bundle, &text).map_or(Error::Refused(text), Error::Script)
+                    }
+                    other => other.into(),
+                }
+            })?;
         Ok(Loaded {
             name,
             hash: client::format_hash(loaded.hash),
