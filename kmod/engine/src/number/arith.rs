@@ -232,3 +232,14 @@ pub fn compare(a: Number, b: Number) -> Option<Ordering> {
         (Number::Float(a), Number::Int(b)) => compare_int_float(b, a).map(Ordering::reverse),
     }
 }
+
+/// `a ^ b`.
+pub fn pow(a: f64, b: f64) -> f64 {
+    // The square is exact as a product, and by far the most frequent power.
+    if b == 2.0 { mul(a, a) } else { canonical(libm::pow(a, b), a, b) }
+}
+
+/// The square root; the one of a negative number is what hardware makes of it.
+pub fn sqrt(x: f64) -> f64 {
+    canonical(libm::sqrt(x), x, x)
+}

@@ -16,6 +16,7 @@ mod power;
 #[cfg(test)]
 mod tests;
 
+pub use arith::pow;
 pub use parse::parse;
 
 /// A number of Lua.

@@ -1,13 +1,99 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Lua's standard library.
 //!
-//! What computes on bytes and numbers alone comes first and knows no VM: `pattern`, `search`,
-//! `directive`, `pack`, `unicode`, `calendar`, `random`. The rest are natives, a file for each table
-//! of the library.
+//! What computes on bytes and numbers alone knows no VM: `pattern`, `class`, `search`, `directive`,
+//! `pack`, `unicode`, `calendar`, `random`. The rest are natives: a file for each table of the library,
+//! and `matching`, `format`, `packing` and `sort` for the functions that are long.
 
+pub mod base;
+mod calendar;
 mod class;
+pub mod coroutine;
+pub mod debug;
+mod directive;
+mod format;
+mod loading;
+mod matching;
+pub mod math;
+pub mod os;
+mod pack;
+mod packing;
 pub mod pattern;
+mod random;
 pub mod search;
+mod sort;
+pub mod string;
+pub mod table;
+mod text;
+mod unicode;
+pub mod utf8;
 
 #[cfg(test)]
 mod tests;
+
+use crate::value::{Ref, Value};
+use crate::vm::Vm;
+use crate::vm::error::Raise;
+use crate::vm::native::Args;
+use text::{text_of, text_result};
+
+/// What the library keeps in a machine.
+#[derive(Default)]
+pub struct State {
+    /// The memory of pattern matching.
+    pub pattern: pattern::Scratch,
+    /// Whether `warn` shows anything.
+    pub warnings: bool,
+    /// The main program as a coroutine.
+    pub main: Ref,
+}
+
+/// Absolute index of a native's local number i: they lie behind its arguments.
+const fn local(f: &Args, i: u32) -> u32 {
+    f.base.wrapping_add(f.count).wrapping_add(i)
+}
+
+/// Makes room below the topmost `count` values for one more.
+fn insert_below(vm: &mut Vm, count: u32, v: Value) -> Result<(), Raise> {
+    vm.push(Value::NIL)?;
+    let mut i = vm.top().wrapping_sub(1);
+    for _ in 0..count {
+        let below = vm.get(i.wrapping_sub(1));
+        vm.set(i, below);
+        i = i.wrapping_sub(1);
+    }
+    vm.set(i, v);
+    Ok(())
+}
+
+/// Fuel for copying or scanning so many bytes.
+const fn bulk(bytes: usize) -> u64 {
+    (bytes as u64 >> 8).wrapping_add(1)
+}
+
+/// Fuel for work on each of so many bytes.
+const fn bytewise(bytes: usize) -> u64 {
+    (bytes as u64 >> 3).wrapping_add(1)
+}
+
+/// A start position as an index from 1: negative ones count from the end, 0 is 1.
+fn position_start(at: i64, len: usize) -> usize {
+    if at > 0 {
+        usize::try_from(at).unwrap_or(usize::MAX)
+    } else if at == 0 || at.unsigned_abs() > len as u64 {
+        1
+    } else {
+        len.wrapping_sub(at.unsigned_abs() as usize).wrapping_add(1)
+    }
+}
+
+/// An end position as an index from 1, at most the length; 0 for what is before the start.
+fn position_end(at: i64, len: usize) -> usize {
+    if at >= 0 {
+        usize::try_from(at).unwrap_or(usize::MAX).min(len)
+    } else if at.unsigned_abs() > len as u64 {
+        0
+    } else {
+        len.wrapping_sub(at.unsigned_abs() as usize).wrapping_add(1)
+    }
+}

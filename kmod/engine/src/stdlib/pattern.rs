@@ -65,6 +65,25 @@ impl Scratch {
             stack: [const { Cell::new(Retry::Forget) }; DEPTH],
         }
     }
+
+    /// Capture number i, from 0, of the last match, which made `level` of them and went from `start`
+    /// to `end` (that is capture 0 when the pattern has none).
+    pub fn capture(&self, level: usize, i: usize, start: usize, end: usize) -> Answer<Captured> {
+        if i >= level {
+            return if i == 0 {
+                Ok(Captured::Bytes(start, end))
+            } else {
+                Err(Fault::Index(i.wrapping_add(1) as u32))
+            };
+        }
+        let capture = self.captures.get(i).map_or(Capture { start: 0, len: OPEN }, Cell::get);
+        let from = capture.start as usize;
+        match capture.len {
+            OPEN => Err(Fault::Malformed("unfinished capture")),
+            POSITION => Ok(Captured::Position(from.wrapping_add(1) as i64)),
+            len => Ok(Captured::Bytes(from, from.wrapping_add(len as usize))),
+        }
+    }
 }
 
 impl Default for Scratch {
@@ -461,31 +480,6 @@ impl<'a> Matcher<'a> {
             return Ok(Outcome::Go);
         }
         Ok(Outcome::Fail)
-    }
-
-    /// Capture number i, from 0, of the match from `start` to `end` (which is capture 0 when the
-    /// pattern has none).
-    pub fn capture(&self, i: usize, start: usize, end: usize) -> Answer<Captured> {
-        if i >= self.level {
-            return if i == 0 {
-                Ok(Captured::Bytes(start, end))
-            } else {
-                Err(Fault::Index(i.wrapping_add(1) as u32))
-            };
-        }
-        let capture = self.scratch.captures.get(i).map_or(
-            Capture {
-                start: 0,
-                len: OPEN,
-            },
-            Cell::get,
-        );
-        let from = capture.start as usize;
-        match capture.len {
-            OPEN => Err(Fault::Malformed("unfinished capture")),
-            POSITION => Ok(Captured::Position(from.wrapping_add(1) as i64)),
-            len => Ok(Captured::Bytes(from, from.wrapping_add(len as usize))),
-        }
     }
 }
 

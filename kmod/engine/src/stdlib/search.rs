@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Plain search in bytes, eight at a time.
 
+use super::pattern::Fault;
+
 const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x8080_8080_8080_8080;
 
@@ -30,7 +32,7 @@ pub fn byte(text: &[u8], wanted: u8) -> Option<usize> {
 
 /// Where `needle` is first in `text`, paid from `steps` (about five bytes a step, compares of
 /// candidates on top); `Err` when they are used up.
-pub fn plain(text: &[u8], needle: &[u8], steps: &mut u64) -> Result<Option<usize>, ()> {
+pub fn plain(text: &[u8], needle: &[u8], steps: &mut u64) -> Result<Option<usize>, Fault> {
     let spend = |steps: &mut u64, price: usize| match steps.checked_sub(price as u64) {
         Some(left) => {
             *steps = left;
@@ -38,7 +40,7 @@ pub fn plain(text: &[u8], needle: &[u8], steps: &mut u64) -> Result<Option<usize
         }
         None => {
             *steps = 0;
-            Err(())
+            Err(Fault::Fuel)
         }
     };
     let (Some(&first), Some(&last)) = (needle.first(), needle.last()) else {

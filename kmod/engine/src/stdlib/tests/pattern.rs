@@ -19,7 +19,7 @@ fn find(subject: &[u8], pattern: &[u8], scratch: &Scratch) -> String {
         };
         let mut text = format!("{} {}", s + 1, e);
         for i in 0..matcher.captures() {
-            match matcher.capture(i, s, e)? {
+            match scratch.capture(matcher.captures(), i, s, e)? {
                 Captured::Position(p) => text.push_str(&format!(" {p}")),
                 Captured::Bytes(a, b) => text.push_str(&format!(" {:?}", &subject[a..b])),
             }
@@ -144,7 +144,7 @@ fn patterns_match_as_in_puc() {
             match search::plain(subject.as_bytes(), pattern.as_bytes(), &mut steps) {
                 Ok(None) => "nil".to_string(),
                 Ok(Some(at)) => format!("{} {}", at + 1, at + pattern.len()),
-                Err(()) => "fuel".to_string(),
+                Err(_) => "fuel".to_string(),
             }
         } else {
             find(subject.as_bytes(), pattern.as_bytes(), &scratch)
@@ -226,5 +226,5 @@ fn plain_search_finds_the_first() {
             text.iter().position(|b| *b == wanted)
         );
     }
-    assert_eq!(search::plain(&[b'x'; 1500], b"xy", &mut 300), Err(()));
+    assert_eq!(search::plain(&[b'x'; 1500], b"xy", &mut 300), Err(Fault::Fuel));
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `debug.traceback`; the rest of `debug` would let a script reach into others.
+
+use crate::value::Tag;
+use crate::vm::Vm;
+use crate::vm::error::Raise;
+use crate::vm::native::{Args, Library, NativeDef, Step};
+
+/// The functions of `debug`.
+pub const NATIVES: &[NativeDef] = &[NativeDef::new("traceback", traceback)];
+
+/// `debug`.
+pub const LIBRARY: Library = Library { name: "debug", natives: NATIVES, open: None };
+
+/// `debug.traceback([thread,] [message [, level]])`.
+fn traceback(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let first = vm.arg(&f, 0);
+    let (thread, i) =
+        if first.tag == Tag::Thread { (first.as_ref(), 1) } else { (vm.running(), 0) };
+    let message = vm.arg(&f, i);
+    if !matches!(message.tag, Tag::Nil | Tag::Str | Tag::Bytes | Tag::Int | Tag::Float) {
+        vm.push(message)?;
+        return Ok(Step::Return(1));
+    }
+    let own = thread == vm.running() || (thread == vm.library.main && vm.running() == 0);
+    let level = vm.opt_int(&f, i.wrapping_add(1), i64::from(own))?;
+    let r = vm.heap.new_buffer(0);
+    let buffer = vm.memory(r)?;
+    if !message.is_nil() {
+        let message = vm.check_str(&f, i)?;
+        vm.push_part(buffer, message, 0, usize::MAX)?;
+        vm.write(buffer, format_args!("\n"))?;
+    }
+    vm.charge(100)?;
+    if own {
+        vm.write_traceback(buffer, u32::try_from(level).unwrap_or(u32::MAX))?;
+    } else {
+        // The frames of a coroutine that does not run are put away.
+        vm.write(buffer, format_args!("stack traceback:"))?;
+    }
+    let text = vm.heap.finish_buffer(buffer);
+    vm.push(text)?;
+    Ok(Step::Return(1))
+}

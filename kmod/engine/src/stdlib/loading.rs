@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `load` and `require`.
+
+use super::{bulk, local};
+use crate::compiler::{self, Chunk, Options, chunk_id, workspace_size};
+use crate::memory::OutOfMemory;
+use crate::value::{Ref, Tag, Value};
+use crate::vm::Vm;
+use crate::vm::error::{Bytes, Raise};
+use crate::vm::native::{Args, Step, is_function};
+
+/// `package`, with the modules that are loaded and those that scripts provide themselves.
+pub fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
+    let package = vm.heap.new_table(0, 2)?;
+    let key = vm.heap.permanent_string(b"package")?;
+    vm.heap.set(globals, key, Value::object(Tag::Table, package))?;
+    let loaded = Value::object(Tag::Table, vm.loaded());
+    let key = vm.heap.permanent_string(b"loaded")?;
+    vm.heap.set(package, key, loaded)?;
+    let preload = vm.heap.new_table(0, 0)?;
+    let key = vm.heap.permanent_string(b"preload")?;
+    vm.heap.set(package, key, Value::object(Tag::Table, preload))?;
+    let key = vm.heap.permanent_string(b"_G")?;
+    vm.heap.set(vm.loaded(), key, Value::object(Tag::Table, globals))
+}
+
+// --- load ---------------------------------------------------------------------------------------
+
+const PIECE: u32 = 1;
+const FAILED: u32 = 2;
+
+/// `load(chunk [, chunkname [, mode [, env]]])`. The local is the text, when a function provides it
+/// in pieces.
+pub fn load(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let chunk = vm.arg(&f, 0);
+    if f.state == 0 {
+        vm.opt_str(&f, 1)?;
+        vm.opt_str(&f, 2)?;
+        if matches!(chunk.tag, Tag::Str | Tag::Bytes) {
+            return compile(vm, &f, chunk);
+        }
+        if !is_function(chunk) {
+            return Err(vm.type_error(&f, 0, "function"));
+        }
+        let r = vm.heap.new_buffer(0);
+        let buffer = vm.memory(r)?;
+        vm.push(Value::object(Tag::Str, buffer))?;
+    }
+    let buffer = vm.get(local(&f, 0)).as_ref();
+    if f.state == FAILED {
+        // What the function raised is what is wrong.
+        let error = vm.result(&f, 0);
+        return failure(vm, error);
+    }
+    if f.state == PIECE {
+        let piece = vm.result(&f, 0);
+        vm.set_top(local(&f, 1))?;
+        let len = vm.bytes(piece).len();
+        match piece.tag {
+            Tag::Str | Tag::Bytes if len > 0 => {
+                vm.charge(bulk(len))?;
+                vm.push_part(buffer, piece, 0, len)?;
+            }
+            Tag::Nil | Tag::Str | Tag::Bytes => {
+                let text = vm.heap.finish_buffer(buffer);
+                return compile(vm, &f, text);
+            }
+            _ => {
+                let error = vm.new_string(b"reader function must return a string")?;
+                return failure(vm, error);
+            }
+        }
+    }
+    vm.push(chunk)?;
+    Ok(Step::Protect {
+        nargs: 0,
+        state: PIECE,
+        failed: FAILED,
+        handler: crate::vm::native::NO_HANDLER,
+    })
+}
+
+fn failure(vm: &mut Vm, error: Value) -> Result<Step, Raise> {
+    vm.push(Value::NIL)?;
+    vm.push(error)?;
+    Ok(Step::Return(2))
+}
+
+fn compile(vm: &mut Vm, f: &Args, text: Value) -> Result<Step, Raise> {
+    let named = vm.arg(f, 1);
+    let name = if !named.is_nil() {
+        named
+    } else if matches!(vm.arg(f, 0).tag, Tag::Str | Tag::Bytes) {
+        vm.arg(f, 0)
+    } else {
+        vm.new_string(b"=(load)")?
+    };
+    let mode = vm.arg(f, 2);
+    let binary = vm.bytes(text).first() == Some(&27);
+    if binary || (!mode.is_nil() && !vm.bytes(mode).contains(&b't')) {
+        let kind = if binary { "binary" } else { "text" };
+        let mut shown = [0u8; 8];
+        let given = if mode.is_nil() { &b"t"[..] } else { vm.bytes(mode) };
+        let len = given.len().min(shown.len());
+        for (slot, b) in shown.iter_mut().zip(given) {
+            *slot = *b;
+        }
+        let r = vm.heap.new_buffer(0);
+        let buffer = vm.memory(r)?;
+        let shown = Bytes(shown.get(..len).unwrap_or_default());
+        vm.write(
+            buffer,
+            format_args!("attempt to load a {kind} chunk (mode is '{shown}')"),
+        )?;
+        let message = vm.heap.finish_buffer(buffer);
+        return failure(vm, message);
+    }
+    // Compiling costs some hundred instructions a byte.
+    vm.charge((vm.bytes(text).len() as u64).saturating_mul(4))?;
+    let env = if f.count > 3 {
+        vm.arg(f, 3)
+    } else {
+        Value::object(Tag::Table, vm.globals())
+    };
+    match compile_text(vm, text, name, env)? {
+        Ok(function) => {
+            vm.push(function)?;
+            Ok(Step::Return(1))
+        }
+        Err(message) => failure(vm, message),
+    }
+}
+
+/// The function of a text, or what is wrong with it.
+fn compile_text(
+    vm: &mut Vm,
+    text: Value,
+    name: Value,
+    env: Value,
+) -> Result<Result<Value, Value>, Raise> {
+    let mut id = [0u8; 60];
+    let id_len = chunk_id(vm.bytes(name), &mut id);
+    let len = vm.bytes(text).len();
+    // The compiler's memory, and a copy of the text behind it.
+    let work = workspace_size(len).next_multiple_of(8);
+    let r = vm.heap.new_buffer(work.saturating_add(len));
+    let buffer = vm.memory(r)?;
+    let r = vm.heap.push_fill(buffer, 0, work);
+    vm.memory(r)?;
+    vm.push_part(buffer, text, 0, len)?;
+    let seed = vm.random.first().copied().unwrap_or(0);
+    let options = Options { packet: false, file: false, seed };
+    let whole = vm.heap.buffer_bytes_mut(buffer);
+    let Some((workspace, text)) = whole.split_at_mut_checked(work) else {
+        return Err(vm.out_of_memory());
+    };
+    let chunk = Chunk { name: id.get(..id_len).unwrap_or_default(), text };
+    let compiled = match compiler::compile(&[chunk], options, workspace) {
+        Ok(image) => Ok(image.len()),
+        Err(diagnostic) => Err(diagnostic),
+    };
+    match compiled {
+        Ok(len) => vm.adopt_image(buffer, len, env).map(Ok),
+        Err(diagnostic) => {
+            let r = vm.heap.new_buffer(0);
+            let message = vm.memory(r)?;
+            let r = vm.heap.push_bytes(message, diagnostic.bytes());
+            vm.memory(r)?;
+            Ok(Err(vm.heap.finish_buffer(message)))
+        }
+    }
+}
+
+// --- require ------------------------------------------------------------------------------------
+
+const LOADED: u32 = 1;
+
+/// `require(name)`: a module that is loaded, one of `package.preload`, or one that was bundled with
+/// the program. The local is the second value that the module's loader is given.
+pub fn require(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let name = vm.check_str(&f, 0)?;
+    let loaded = vm.loaded();
+    if f.state == LOADED {
+        let value = vm.result(&f, 0);
+        let mut module = vm.raw_get(loaded, name);
+        if !value.is_nil() {
+            module = value;
+        } else if module.is_nil() {
+            module = Value::boolean(true);
+        }
+        vm.raw_set(loaded, name, module)?;
+        vm.push(module)?;
+        let extra = vm.get(local(&f, 0));
+        vm.push(extra)?;
+        return Ok(Step::Return(2));
+    }
+    let module = vm.raw_get(loaded, name);
+    if module.is_true() {
+        vm.push(module)?;
+        return Ok(Step::Return(1));
+    }
+    let preload = preloaded(vm, name);
+    let (loader, extra): (Value, &[u8]) = if preload.is_nil() {
+        match vm.find_module(name)? {
+            Some(main) => (main, b":bundled:"),
+            None => return Err(not_found(vm, name)),
+        }
+    } else {
+        (preload, b":preload:")
+    };
+    let extra = vm.new_string(extra)?;
+    vm.push(extra)?;
+    vm.push(loader)?;
+    vm.push(name)?;
+    vm.push(extra)?;
+    Ok(Step::Call { nargs: 2, nresults: 1, state: LOADED })
+}
+
+fn preloaded(vm: &mut Vm, name: Value) -> Value {
+    let package = vm.raw_get_str(vm.globals(), b"package");
+    if package.tag != Tag::Table {
+        return Value::NIL;
+    }
+    let preload = vm.raw_get_str(package.as_ref(), b"preload");
+    if preload.tag != Tag::Table {
+        return Value::NIL;
+    }
+    vm.raw_get(preload.as_ref(), name)
+}
+
+fn not_found(vm: &mut Vm, name: Value) -> Raise {
+    let mut shown = [0u8; 64];
+    let given = vm.bytes(name);
+    let len = given.len().min(shown.len());
+    for (slot, b) in shown.iter_mut().zip(given) {
+        *slot = *b;
+    }
+    let shown = Bytes(shown.get(..len).unwrap_or_default());
+    vm.error(format_args!(
+        "module '{shown}' not found: it is neither in package.preload nor bundled with the script"
+    ))
+}

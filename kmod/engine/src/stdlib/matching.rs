@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `string.find`, `match`, `gmatch` and `gsub`.
+
+use super::pattern::{Captured, Fault, Matcher, is_plain};
+use super::{local, position_start, search, string};
+use crate::value::{Ref, Tag, Value};
+use crate::vm::{Vm, lib};
+use crate::vm::error::{Raise, type_name};
+use crate::vm::native::{Args, Meta, Step, index_of, is_function, native};
+
+/// Steps of a matcher for one unit of fuel: a step is about a dozen instructions.
+const STEPS: u64 = 4;
+
+/// Where a match was found, and how many captures it made.
+#[derive(Clone, Copy)]
+struct Found {
+    start: usize,
+    end: usize,
+    level: usize,
+}
+
+/// How many steps the fuel that is left allows.
+fn budget(vm: &Vm) -> u64 {
+    (vm.fuel.max(0) as u64).saturating_mul(STEPS)
+}
+
+/// Charges the steps of a budget that are gone.
+fn settle(vm: &mut Vm, budget: u64, left: u64) -> Result<(), Raise> {
+    vm.charge((budget.wrapping_sub(left) / STEPS).wrapping_add(1))
+}
+
+/// The error of a matcher.
+fn fault(vm: &mut Vm, fault: Fault) -> Raise {
+    match fault {
+        Fault::Fuel => vm.out_of_fuel(),
+        Fault::Malformed(message) => vm.error(format_args!("{message}")),
+        Fault::Index(i) => vm.error(format_args!("invalid capture index %{i} in pattern")),
+    }
+}
+
+/// The next match of a pattern value from `from` on. `skip` bytes of the pattern are its anchor.
+fn search_from(
+    vm: &mut Vm,
+    s: Value,
+    p: Value,
+    from: usize,
+    skip: usize,
+) -> Result<Option<Found>, Raise> {
+    let budget = budget(vm);
+    let (found, left) = {
+        let pattern = vm.bytes(p).get(skip..).unwrap_or_default();
+        let mut matcher = Matcher::new(vm.bytes(s), pattern, &vm.library.pattern, budget);
+        let found = matcher.search(from, skip > 0);
+        let level = matcher.captures();
+        (found.map(|at| at.map(|(start, end)| Found { start, end, level })), matcher.steps)
+    };
+    settle(vm, budget, left)?;
+    found.map_err(|e| fault(vm, e))
+}
+
+/// The value of capture number i.
+fn capture(vm: &mut Vm, s: Value, found: Found, i: usize) -> Result<Value, Raise> {
+    match vm.library.pattern.capture(found.level, i, found.start, found.end) {
+        Ok(Captured::Position(at)) => Ok(Value::int(at)),
+        Ok(Captured::Bytes(start, end)) => vm.substring(s, start, end),
+        Err(e) => Err(match e {
+            Fault::Index(i) => vm.error(format_args!("invalid capture index %{i}")),
+            other => fault(vm, other),
+        }),
+    }
+}
+
+/// Pushes the captures of a match, or all of it if there are none and `whole` says so.
+fn push_captures(vm: &mut Vm, s: Value, found: Found, whole: bool) -> Result<u32, Raise> {
+    let count = if found.level == 0 && whole { 1 } else { found.level };
+    for i in 0..count {
+        let value = capture(vm, s, found, i)?;
+        vm.push(value)?;
+    }
+    Ok(count as u32)
+}
+
+/// `string.find`.
+pub fn find(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    search_arguments(vm, &f, true)
+}
+
+/// `string.match`.
+pub fn find_captures(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    search_arguments(vm, &f, false)
+}
+
+fn search_arguments(vm: &mut Vm, f: &Args, find: bool) -> Result<Step, Raise> {
+    let s = vm.check_str(f, 0)?;
+    let p = vm.check_str(f, 1)?;
+    let len = vm.bytes(s).len();
+    let init = vm.opt_int(f, 2, 1)?;
+    let from = position_start(init, len).wrapping_sub(1);
+    if from > len {
+        vm.push(Value::NIL)?;
+        return Ok(Step::Return(1));
+    }
+    if find && (vm.arg(f, 3).is_true() || is_plain(vm.bytes(p))) {
+        return find_plain(vm, s, p, from);
+    }
+    let skip = usize::from(vm.bytes(p).first() == Some(&b'^'));
+    let Some(found) = search_from(vm, s, p, from, skip)? else {
+        vm.push(Value::NIL)?;
+        return Ok(Step::Return(1));
+    };
+    if find {
+        vm.push(Value::int(found.start.wrapping_add(1) as i64))?;
+        vm.push(Value::int(found.end as i64))?;
+    }
+    let count = push_captures(vm, s, found, !find)?;
+    Ok(Step::Return(if find { count.wrapping_add(2) } else { count }))
+}
+
+fn find_plain(vm: &mut Vm, s: Value, p: Value, from: usize) -> Result<Step, Raise> {
+    let budget = budget(vm);
+    let mut left = budget;
+    let needle = vm.bytes(p);
+    let len = needle.len();
+    let found = search::plain(vm.bytes(s).get(from..).unwrap_or_default(), needle, &mut left);
+    settle(vm, budget, left)?;
+    match found {
+        Ok(Some(at)) => {
+            let start = from.wrapping_add(at);
+            vm.push(Value::int(start.wrapping_add(1) as i64))?;
+            vm.push(Value::int(start.wrapping_add(len) as i64))?;
+            Ok(Step::Return(2))
+        }
+        Ok(None) => {
+            vm.push(Value::NIL)?;
+            Ok(Step::Return(1))
+        }
+        Err(e) => Err(fault(vm, e)),
+    }
+}
+
+/// `string.gmatch`: an iterator that keeps the subject, the pattern and where it is.
+pub fn gmatch(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let s = vm.check_str(&f, 0)?;
+    let p = vm.check_str(&f, 1)?;
+    let len = vm.bytes(s).len();
+    let init = vm.opt_int(&f, 2, 1)?;
+    let from = position_start(init, len).wrapping_sub(1).min(len.wrapping_add(1));
+    let next = native(lib::STRING, index_of(string::NATIVES, "for iterator"));
+    // Strings of the packet at hand may be gone when the iterator goes on.
+    let s = vm.owned_string(s)?;
+    let p = vm.owned_string(p)?;
+    let iterator = vm.new_native_closure(next, &[s, p, place(from, None)])?;
+    vm.push(iterator)?;
+    Ok(Step::Return(1))
+}
+
+/// Where an iterator goes on, and where its last match ended (an empty match there does not count).
+fn place(from: usize, last: Option<usize>) -> Value {
+    let last = last.map_or(0, |last| last.wrapping_add(1));
+    Value::int((from as u64 | (last as u64) << 32) as i64)
+}
+
+/// The iterator of `gmatch`.
+pub fn gmatch_next(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let (s, p) = (vm.upvalue(&f, 0), vm.upvalue(&f, 1));
+    let at = vm.upvalue(&f, 2).as_int() as u64;
+    let mut from = (at & 0xffff_ffff) as usize;
+    let last = ((at >> 32) as usize).checked_sub(1);
+    while from <= vm.bytes(s).len() {
+        let Some(found) = search_from(vm, s, p, from, 0)? else {
+            break;
+        };
+        if Some(found.end) == last {
+            from = found.start.wrapping_add(1);
+            continue;
+        }
+        vm.set_upvalue(&f, 2, place(found.end, Some(found.end)));
+        let count = push_captures(vm, s, found, true)?;
+        return Ok(Step::Return(count));
+    }
+    let behind = vm.bytes(s).len().wrapping_add(1);
+    vm.set_upvalue(&f, 2, place(behind, None));
+    vm.push(Value::NIL)?;
+    Ok(Step::Return(1))
+}
+
+// Locals of `gsub`, behind its arguments.
+const BUFFER: u32 = 0;
+const SOURCE: u32 = 1;
+const LAST: u32 = 2;
+const COUNT: u32 = 3;
+const START: u32 = 4;
+const MAXIMUM: u32 = 5;
+const CHANGED: u32 = 6;
+const LOCALS: u32 = 7;
+
+/// `string.gsub`.
+pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    if f.state == 0 {
+        begin_gsub(vm, &f)?;
+    }
+    let (s, p) = (vm.arg(&f, 0), vm.arg(&f, 1));
+    let replacement = vm.arg(&f, 2);
+    let buffer = vm.get(local(&f, BUFFER)).as_ref();
+    let number = |vm: &Vm, i: u32| vm.get(local(&f, i)).as_int();
+    let skip = usize::from(vm.bytes(p).first() == Some(&b'^'));
+    if f.state == 1 {
+        // A function or a metamethod answered.
+        let value = vm.result(&f, 0);
+        vm.set_top(local(&f, LOCALS))?;
+        let (start, end) = (number(vm, START) as usize, number(vm, LAST) as usize);
+        replace(vm, &f, buffer, value, start, end)?;
+        if skip > 0 {
+            return finish_gsub(vm, &f, buffer);
+        }
+    }
+    loop {
+        let source = number(vm, SOURCE) as usize;
+        let count = number(vm, COUNT);
+        if count >= number(vm, MAXIMUM) || source > vm.bytes(s).len() {
+            break;
+        }
+        let Some(found) = search_from(vm, s, p, source, skip)? else {
+            break;
+        };
+        // What was skipped, up to the match, stays.
+        vm.push_part(buffer, s, source, found.start)?;
+        if found.end as i64 == number(vm, LAST) {
+            // An empty match where the last one ended.
+            if found.start >= vm.bytes(s).len() {
+                vm.set(local(&f, SOURCE), Value::int(found.start as i64));
+                break;
+            }
+            let next = found.start.wrapping_add(1);
+            vm.push_part(buffer, s, found.start, next)?;
+            vm.set(local(&f, SOURCE), Value::int(next as i64));
+        } else {
+            vm.set(local(&f, COUNT), Value::int(count.wrapping_add(1)));
+            vm.set(local(&f, SOURCE), Value::int(found.end as i64));
+            vm.set(local(&f, LAST), Value::int(found.end as i64));
+            vm.set(local(&f, START), Value::int(found.start as i64));
+            if let Some(nargs) = substitute(vm, &f, buffer, s, replacement, found)? {
+                return Ok(Step::Call { nargs, nresults: 1, state: 1 });
+            }
+        }
+        if skip > 0 {
+            break;
+        }
+    }
+    finish_gsub(vm, &f, buffer)
+}
+
+/// Checks the arguments and makes the locals.
+fn begin_gsub(vm: &mut Vm, f: &Args) -> Result<(), Raise> {
+    let s = vm.check_str(f, 0)?;
+    vm.check_str(f, 1)?;
+    let len = vm.bytes(s).len();
+    let replacement = vm.arg(f, 2);
+    match replacement.tag {
+        Tag::Int | Tag::Float => {
+            vm.check_str(f, 2)?;
+        }
+        Tag::Str | Tag::Bytes | Tag::Table => {}
+        _ if is_function(replacement) => {}
+        _ => return Err(vm.type_error(f, 2, "string/function/table")),
+    }
+    let maximum = vm.opt_int(f, 3, (len as i64).wrapping_add(1))?;
+    let r = vm.heap.new_buffer(0);
+    let buffer = vm.memory(r)?;
+    vm.push(Value::object(Tag::Str, buffer))?;
+    for value in [0, -1, 0, 0, maximum] {
+        vm.push(Value::int(value))?;
+    }
+    vm.push(Value::boolean(false))
+}
+
+/// Appends what is left and returns the result and the count.
+fn finish_gsub(vm: &mut Vm, f: &Args, buffer: Ref) -> Result<Step, Raise> {
+    let s = vm.arg(f, 0);
+    let count = vm.get(local(f, COUNT));
+    if vm.get(local(f, CHANGED)).is_true() {
+        let source = vm.get(local(f, SOURCE)).as_int() as usize;
+        vm.push_part(buffer, s, source, usize::MAX)?;
+        let result = vm.heap.finish_buffer(buffer);
+        vm.push(result)?;
+    } else {
+        vm.push(s)?;
+    }
+    vm.push(count)?;
+    Ok(Step::Return(2))
+}
+
+/// Puts in what a match becomes. `Some`: a call was pushed that will tell.
+fn substitute(
+    vm: &mut Vm,
+    f: &Args,
+    buffer: Ref,
+    s: Value,
+    replacement: Value,
+    found: Found,
+) -> Result<Option<u32>, Raise> {
+    if matches!(replacement.tag, Tag::Str | Tag::Bytes) {
+        expand(vm, buffer, s, replacement, found)?;
+        vm.set(local(f, CHANGED), Value::boolean(true));
+        return Ok(None);
+    }
+    if replacement.tag == Tag::Table {
+        let key = capture(vm, s, found, 0)?;
+        return match vm.index(replacement, key)? {
+            Meta::Done(value) => {
+                replace(vm, f, buffer, value, found.start, found.end)?;
+                Ok(None)
+            }
+            Meta::Call(nargs) => Ok(Some(nargs)),
+        };
+    }
+    vm.push(replacement)?;
+    push_captures(vm, s, found, true).map(Some)
+}
+
+/// Appends a replacement value, or the match itself for nil and false.
+fn replace(
+    vm: &mut Vm,
+    f: &Args,
+    buffer: Ref,
+    value: Value,
+    start: usize,
+    end: usize,
+) -> Result<(), Raise> {
+    match value.tag {
+        Tag::Nil | Tag::False => {
+            let s = vm.arg(f, 0);
+            return vm.push_part(buffer, s, start, end);
+        }
+        Tag::Str | Tag::Bytes => vm.push_part(buffer, value, 0, usize::MAX)?,
+        Tag::Int | Tag::Float => {
+            let text = vm.number_to_string(value)?;
+            vm.push_part(buffer, text, 0, usize::MAX)?;
+        }
+        _ => {
+            let name = type_name(value);
+            return Err(vm.error(format_args!("invalid replacement value (a {name})")));
+        }
+    }
+    vm.set(local(f, CHANGED), Value::boolean(true));
+    Ok(())
+}
+
+/// Appends a replacement string with its `%1` and the like filled in.
+fn expand(
+    vm: &mut Vm,
+    buffer: Ref,
+    s: Value,
+    replacement: Value,
+    found: Found,
+) -> Result<(), Raise> {
+    let mut at = 0usize;
+    vm.charge(super::bulk(vm.bytes(replacement).len()))?;
+    loop {
+        let rest = vm.bytes(replacement).get(at..).unwrap_or_default();
+        let Some(plain) = search::byte(rest, b'%') else {
+            return vm.push_part(buffer, replacement, at, usize::MAX);
+        };
+        let sign = at.wrapping_add(plain);
+        let escaped = rest.get(plain.wrapping_add(1)).copied();
+        vm.push_part(buffer, replacement, at, sign)?;
+        match escaped {
+            Some(b'%') => vm.push_part(buffer, replacement, sign, sign.wrapping_add(1))?,
+            Some(b'0') => vm.push_part(buffer, s, found.start, found.end)?,
+            Some(digit @ b'1'..=b'9') => {
+                let i = usize::from(digit.wrapping_sub(b'1'));
+                expand_capture(vm, buffer, s, found, i)?;
+            }
+            _ => {
+                return Err(vm.error(format_args!("invalid use of '%' in replacement string")));
+            }
+        }
+        at = sign.wrapping_add(2);
+    }
+}
+
+fn expand_capture(
+    vm: &mut Vm,
+    buffer: Ref,
+    s: Value,
+    found: Found,
+    i: usize,
+) -> Result<(), Raise> {
+    match vm.library.pattern.capture(found.level, i, found.start, found.end) {
+        Ok(Captured::Bytes(start, end)) => vm.push_part(buffer, s, start, end),
+        Ok(Captured::Position(at)) => {
+            let text = vm.number_to_string(Value::int(at))?;
+            vm.push_part(buffer, text, 0, usize::MAX)
+        }
+        Err(Fault::Index(i)) => Err(vm
+            .error(format_args!("invalid capture index %{i} in replacement string"))),
+        Err(e) => Err(fault(vm, e)),
+    }
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `math`.
+
+use super::random;
+use crate::memory::OutOfMemory;
+use crate::number::{Number, arith};
+use crate::value::{Ref, Tag, Value};
+use crate::vm::Vm;
+use crate::vm::error::Raise;
+use crate::vm::native::{Args, Library, NativeDef, Step};
+use core::cmp::Ordering;
+
+/// The functions of `math`.
+pub const NATIVES: &[NativeDef] = &[
+    NativeDef::new("abs", abs),
+    NativeDef::new("acos", acos),
+    NativeDef::new("asin", asin),
+    NativeDef::new("atan", atan),
+    NativeDef::new("ceil", ceil),
+    NativeDef::new("cos", cos),
+    NativeDef::new("deg", deg),
+    NativeDef::new("exp", exp),
+    NativeDef::new("floor", floor),
+    NativeDef::new("fmod", fmod),
+    NativeDef::new("log", log),
+    NativeDef::new("max", max),
+    NativeDef::new("min", min),
+    NativeDef::new("modf", modf),
+    NativeDef::new("rad", rad),
+    NativeDef::new("random", random),
+    NativeDef::new("randomseed", randomseed),
+    NativeDef::new("sin", sin),
+    NativeDef::new("sqrt", sqrt),
+    NativeDef::new("tan", tan),
+    NativeDef::new("tointeger", tointeger),
+    NativeDef::new("type", type_),
+    NativeDef::new("ult", ult),
+];
+
+/// `math`.
+pub const LIBRARY: Library = Library { name: "math", natives: NATIVES, open: Some(open) };
+
+/// Fuel of a function that takes some thousand instructions in soft float.
+const TRANSCENDENTAL: u64 = 60;
+
+fn open(vm: &mut Vm, table: Ref) -> Result<(), OutOfMemory> {
+    for (name, value) in [
+        ("pi", Value::float(core::f64::consts::PI)),
+        ("huge", Value::float(f64::INFINITY)),
+        ("maxinteger", Value::int(i64::MAX)),
+        ("mininteger", Value::int(i64::MIN)),
+    ] {
+        let key = vm.heap.permanent_string(name.as_bytes())?;
+        vm.heap.set(table, key, value)?;
+    }
+    Ok(())
+}
+
+fn value(number: Number) -> Value {
+    match number {
+        Number::Int(i) => Value::int(i),
+        Number::Float(x) => Value::float(x),
+    }
+}
+
+fn give(vm: &mut Vm, v: Value) -> Result<Step, Raise> {
+    vm.push(v)?;
+    Ok(Step::Return(1))
+}
+
+/// A function of one float.
+fn apply(vm: &mut Vm, f: &Args, fuel: u64, function: fn(f64) -> f64) -> Result<Step, Raise> {
+    let x = vm.check_float(f, 0)?;
+    vm.charge(fuel)?;
+    give(vm, Value::float(function(x)))
+}
+
+fn sin(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    apply(vm, &f, TRANSCENDENTAL, libm::sin)
+}
+fn cos(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    apply(vm, &f, TRANSCENDENTAL, libm::cos)
+}
+fn tan(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    apply(vm, &f, TRANSCENDENTAL, libm::tan)
+}
+fn asin(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    apply(vm, &f, TRANSCENDENTAL, libm::asin)
+}
+fn acos(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    apply(vm, &f, TRANSCENDENTAL, libm::acos)
+}
+fn exp(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    apply(vm, &f, TRANSCENDENTAL, libm::exp)
+}
+fn sqrt(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    apply(vm, &f, 20, arith::sqrt)
+}
+fn deg(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    apply(vm, &f, 4, |x| x * (180.0 / core::f64::consts::PI))
+}
+fn rad(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    apply(vm, &f, 4, |x| x * (core::f64::consts::PI / 180.0))
+}
+
+fn atan(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let y = vm.check_float(&f, 0)?;
+    let x = if vm.arg(&f, 1).is_nil() { 1.0 } else { vm.check_float(&f, 1)? };
+    vm.charge(TRANSCENDENTAL)?;
+    give(vm, Value::float(libm::atan2(y, x)))
+}
+
+fn log(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let x = vm.check_float(&f, 0)?;
+    vm.charge(TRANSCENDENTAL)?;
+    let result = if vm.arg(&f, 1).is_nil() {
+        libm::log(x)
+    } else {
+        let base = vm.check_float(&f, 1)?;
+        if base == 2.0 {
+            libm::log2(x)
+        } else if base == 10.0 {
+            libm::log10(x)
+        } else {
+            vm.charge(TRANSCENDENTAL)?;
+            arith::div(libm::log(x), libm::log(base))
+        }
+    };
+    give(vm, Value::float(result))
+}
+
+fn abs(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let result = match vm.check_number(&f, 0)? {
+        Number::Int(i) => Value::int(i.wrapping_abs()),
+        Number::Float(x) => Value::float(x.abs()),
+    };
+    give(vm, result)
+}
+
+/// A rounded float: an integer if it fits.
+fn rounded(x: f64) -> Value {
+    arith::to_int(x).map_or(Value::float(x), Value::int)
+}
+
+fn floor(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let result = match vm.check_number(&f, 0)? {
+        Number::Int(i) => Value::int(i),
+        Number::Float(x) => rounded(arith::floor(x)),
+    };
+    give(vm, result)
+}
+
+fn ceil(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let result = match vm.check_number(&f, 0)? {
+        Number::Int(i) => Value::int(i),
+        Number::Float(x) => rounded(arith::ceil(x)),
+    };
+    give(vm, result)
+}
+
+fn fmod(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let (a, b) = (vm.check_number(&f, 0)?, vm.check_number(&f, 1)?);
+    if let (Number::Int(a), Number::Int(b)) = (a, b) {
+        if b == 0 {
+            return Err(vm.arg_error(&f, 1, format_args!("zero")));
+        }
+        return give(vm, Value::int(a.checked_rem(b).unwrap_or(0)));
+    }
+    vm.charge(20)?;
+    let (a, b) = (vm.check_float(&f, 0)?, vm.check_float(&f, 1)?);
+    give(vm, Value::float(arith::fmod(a, b)))
+}
+
+fn modf(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let x = match vm.check_number(&f, 0)? {
+        Number::Int(i) if vm.arg(&f, 0).tag == Tag::Int => {
+            vm.push(Value::int(i))?;
+            vm.push(Value::float(0.0))?;
+            return Ok(Step::Return(2));
+        }
+        Number::Int(i) => i as f64,
+        Number::Float(x) => x,
+    };
+    let whole = if x < 0.0 { arith::ceil(x) } else { arith::floor(x) };
+    let fraction = if whole == x { 0.0 } else { x - whole };
+    vm.push(Value::float(whole))?;
+    vm.push(Value::float(fraction))?;
+    Ok(Step::Return(2))
+}
+
+/// The argument that all others are on the same side of.
+fn extreme(vm: &mut Vm, f: &Args, side: Ordering) -> Result<Step, Raise> {
+    let mut best = vm.check_number(f, 0)?;
+    for i in 1..f.count {
+        let number = vm.check_number(f, i)?;
+        if arith::compare(number, best) == Some(side) {
+            best = number;
+        }
+    }
+    give(vm, value(best))
+}
+
+fn max(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    extreme(vm, &f, Ordering::Greater)
+}
+
+fn min(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    extreme(vm, &f, Ordering::Less)
+}
+
+fn tointeger(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let v = vm.check_any(&f, 0)?;
+    let result = vm.to_int(v).map_or(Value::NIL, Value::int);
+    give(vm, result)
+}
+
+fn type_(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let name = match vm.check_any(&f, 0)?.tag {
+        Tag::Int => "integer",
+        Tag::Float => "float",
+        _ => return give(vm, Value::NIL),
+    };
+    let name = vm.new_string(name.as_bytes())?;
+    give(vm, name)
+}
+
+fn ult(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let (a, b) = (vm.check_int(&f, 0)?, vm.check_int(&f, 1)?);
+    give(vm, Value::boolean((a as u64) < (b as u64)))
+}
+
+fn random(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let bits = random::next(&mut vm.random);
+    let (low, up) = match f.count {
+        0 => return give(vm, Value::float(random::unit(bits))),
+        1 => {
+            let up = vm.check_int(&f, 0)?;
+            if up == 0 {
+                return give(vm, Value::int(bits as i64));
+            }
+            (1, up)
+        }
+        2 => (vm.check_int(&f, 0)?, vm.check_int(&f, 1)?),
+        _ => return Err(vm.error(format_args!("wrong number of arguments"))),
+    };
+    if low > up {
+        let last = f.count.wrapping_sub(1);
+        return Err(vm.arg_error(&f, last, format_args!("interval is empty")));
+    }
+    let above = random::up_to(&mut vm.random, bits, up.wrapping_sub(low) as u64);
+    give(vm, Value::int(low.wrapping_add(above as i64)))
+}
+
+fn randomseed(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let (a, b) = if f.count == 0 {
+        (random::next(&mut vm.random) as i64, random::next(&mut vm.random) as i64)
+    } else {
+        let a = match vm.check_number(&f, 0)? {
+            Number::Int(i) => i,
+            Number::Float(x) => arith::to_int(x).unwrap_or(x.to_bits() as i64),
+        };
+        (a, vm.opt_int(&f, 1, 0)?)
+    };
+    vm.random = random::seeded(a as u64, b as u64);
+    vm.push(Value::int(a))?;
+    vm.push(Value::int(b))?;
+    Ok(Step::Return(2))
+}
