@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::command::output;
-use crate::tools::workspace;
+use crate::sources::Sources;
 
 /// Scripts that dpkg runs, where a package has them.
 const SCRIPTS: [&str; 4] = ["preinst", "postinst", "prerm", "postrm"];
@@ -20,12 +20,14 @@ pub struct Release {
     pub version: String,
     /// The date of the newest changelog entry, in seconds since 1970: every file's.
     pub epoch: u64,
+    debian: PathBuf,
 }
 
 impl Release {
     /// Reads packaging/debian/changelog, which must be about the workspace's version.
-    pub fn read() -> Result<Self> {
-        let path = debian().join("changelog");
+    pub fn read(sources: &Sources) -> Result<Self> {
+        let debian = sources.path("packaging/debian");
+        let path = debian.join("changelog");
         let ask = |field: &str| -> Result<String> {
             let mut parser = Command::new("dpkg-parsechangelog");
             parser.arg("-l").arg(&path).args(["-S", field]);
@@ -39,15 +41,13 @@ impl Release {
                 path.display()
             );
         }
+        let epoch = ask("Timestamp")?.parse()?;
         Ok(Self {
             version,
-            epoch: ask("Timestamp")?.parse()?,
+            epoch,
+            debian,
         })
     }
-}
-
-fn debian() -> PathBuf {
-    workspace().join("packaging/debian")
 }
 
 /// A package that is being put together.
@@ -120,18 +120,18 @@ impl<'a> Package<'a> {
 
     /// Adds control data and packs it all into a .deb below `to`.
     pub fn build(self, to: &Path) -> Result<PathBuf> {
-        let source = debian().join(self.name);
+        let source = self.release.debian.join(self.name);
         let fill = |text: String| text.replace("@VERSION@", &self.release.version);
         let read = |path: &Path| {
             fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
         };
         let documents = format!("usr/share/doc/{}", self.name);
         self.copy(
-            &debian().join("copyright"),
+            &self.release.debian.join("copyright"),
             &format!("{documents}/copyright"),
             0o644,
         )?;
-        let changelog = debian().join("changelog");
+        let changelog = self.release.debian.join("changelog");
         let changelog = output(Command::new("gzip").args(["-9nc"]).arg(changelog))?;
         self.file(&format!("{documents}/changelog.gz"), &changelog, 0o644)?;
 

@@ -3,28 +3,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::cache::{self, Key};
 use crate::deb::{Package, Release};
+use crate::sources::Sources;
 use crate::tools::workspace;
 use crate::{command, deps, engine, progress, userspace};
 
 /// Where iptables looks for plugins on Debian.
 const PLUGINS: &str = "usr/lib/x86_64-linux-gnu/xtables";
-
-/// What the packages are made from, beside engine.o.
-const SOURCES: [&str; 8] = [
-    "Cargo.lock",
-    "Cargo.toml",
-    "examples",
-    "kmod",
-    "packaging/debian",
-    "pstui",
-    "tests/harness/src",
-    "xtables-plugin",
-];
 
 /// Packages, and what tells them from others.
 pub struct Packages {
@@ -38,17 +28,18 @@ pub struct Packages {
 pub fn packages() -> Result<Packages> {
     deps::need(deps::MACHINES)?;
     deps::need(deps::PACKAGING)?;
+    let sources = Sources::take()?;
+    let mut rustc = Command::new("rustc");
+    let rustc = command::output(rustc.arg("-V").current_dir(workspace()))?;
     let mut key = Key::default();
-    for source in SOURCES {
-        key.add_tree(workspace(), source)?;
-    }
-    key.add(command::output(
-        std::process::Command::new("rustc")
-            .arg("-V")
-            .current_dir(workspace()),
-    )?);
-    let key = key.add(engine::key()?).finish();
-    let folder = cache::folder_of("packages", "packages", &key, build)?;
+    let key = key
+        .add(sources.key()?)
+        .add(engine::key(&sources)?)
+        .add(rustc)
+        .finish();
+    let folder = cache::folder_of("packages", "packages", &key, |making| {
+        build(&sources, making)
+    })?;
     Ok(Packages { folder, key })
 }
 
@@ -56,38 +47,43 @@ pub fn packages() -> Result<Packages> {
 const ENGINE: &str = "engine.o";
 const PLUGIN: &str = "libxt_LUA.so";
 const CONSOLE: &str = "pstui";
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("pstui.bash", "usr/share/bash-completion/completions/pstui"),
+    (
+        "pstui.fish",
+        "usr/share/fish/vendor_completions.d/pstui.fish",
+    ),
+    ("pstui.zsh", "usr/share/zsh/vendor-completions/_pstui"),
+];
 
-fn build(making: &Path) -> Result<()> {
-    let programs = userspace::programs(Release::read()?.epoch)?;
-    let engine = engine::object()?;
+fn build(sources: &Sources, making: &Path) -> Result<()> {
+    let mut built = userspace::programs(sources, Release::read(sources)?.epoch)?;
+    built.push(engine::object(sources)?);
     let parts = making.join("parts");
     fs::create_dir(&parts)?;
-    for (from, to) in [
-        (&engine, ENGINE),
-        (&programs.plugin, PLUGIN),
-        (&programs.console, CONSOLE),
-    ] {
-        fs::copy(from, parts.join(to)).with_context(|| format!("copying {}", from.display()))?;
+    for from in built {
+        let name = from.file_name().context("a part without a name")?;
+        fs::copy(&from, parts.join(name)).with_context(|| format!("copying {}", from.display()))?;
     }
-    pack(&parts, making)
+    pack(sources, &parts, making)
 }
 
-/// Makes the packages from their compiled `parts` and the work tree.
-pub fn pack(parts: &Path, to: &Path) -> Result<()> {
-    let release = Release::read()?;
+/// Makes the packages from their compiled `parts` and the sources.
+pub fn pack(sources: &Sources, parts: &Path, to: &Path) -> Result<()> {
+    let release = Release::read(sources)?;
     progress::step("packing", || {
         let work = to.join("work");
         let module = Package::new("packetscript-dkms", &release, &work)?;
-        let sources = format!("usr/src/packetscript-{}", release.version);
-        module.folder(&workspace().join("kmod"), &sources, &is_of_the_shim)?;
+        let shim = format!("usr/src/packetscript-{}", release.version);
+        module.folder(&sources.path("kmod"), &shim, &is_of_the_shim)?;
         module.copy(
             &parts.join(ENGINE),
-            &format!("{sources}/object/engine.elf"),
+            &format!("{shim}/object/engine.elf"),
             0o644,
         )?;
-        let dkms = fs::read_to_string(workspace().join("packaging/debian/dkms.conf"))?;
+        let dkms = fs::read_to_string(sources.path("packaging/debian/dkms.conf"))?;
         let dkms = dkms.replace("@VERSION@", &release.version);
-        module.file(&format!("{sources}/dkms.conf"), dkms.as_bytes(), 0o644)?;
+        module.file(&format!("{shim}/dkms.conf"), dkms.as_bytes(), 0o644)?;
         module.build(to)?;
 
         let plugin = Package::new("packetscript-iptables", &release, &work)?;
@@ -96,8 +92,17 @@ pub fn pack(parts: &Path, to: &Path) -> Result<()> {
 
         let console = Package::new("pstui", &release, &work)?;
         console.copy(&parts.join(CONSOLE), "usr/bin/pstui", 0o755)?;
+        let page = command::output(
+            Command::new("gzip")
+                .args(["-9nc"])
+                .arg(parts.join("pstui.1")),
+        )?;
+        console.file("usr/share/man/man1/pstui.1.gz", &page, 0o644)?;
+        for (part, to) in COMPLETIONS {
+            console.copy(&parts.join(part), to, 0o644)?;
+        }
         let examples = "usr/share/packetscript/examples";
-        console.folder(&workspace().join("examples"), examples, &|_| true)?;
+        console.folder(&sources.path("examples"), examples, &|_| true)?;
         console.build(to)?;
         fs::remove_dir_all(work).context("removing the work folder")
     })

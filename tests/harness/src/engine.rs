@@ -7,14 +7,15 @@ use anyhow::Result;
 
 use crate::cache::{self, Key};
 use crate::command::logged;
-use crate::tools::{target_folder, workspace};
+use crate::sources::Sources;
+use crate::tools::target_folder;
 use crate::{deps, progress};
 
 /// Debian's own Rust, which comes with the sources of core and alloc.
 const COMPILER: &[&str] = &["cargo-web", "rust-web-src", "rustc-web"];
 
 /// What the object is made from.
-const SOURCES: [&str; 5] = [
+const PARTS: [&str; 5] = [
     "Cargo.toml",
     "kmod/abi/packetscript.h",
     "kmod/engine",
@@ -23,33 +24,33 @@ const SOURCES: [&str; 5] = [
 ];
 
 /// What the object depends on, the compiler included.
-pub fn key() -> Result<String> {
+pub fn key(sources: &Sources) -> Result<String> {
     deps::need_packages(COMPILER)?;
     let mut key = Key::default();
     for package in COMPILER {
         key.add(deps::version_of(package)?);
     }
-    for source in SOURCES {
-        key.add_tree(workspace(), source)?;
+    for part in PARTS {
+        key.add_tree(sources.top(), part)?;
     }
     Ok(key.finish())
 }
 
 /// The object, built if it is not in the cache.
-pub fn object() -> Result<PathBuf> {
+pub fn object(sources: &Sources) -> Result<PathBuf> {
     deps::need(deps::COMPILE)?;
-    let folder = cache::folder_of("engine", "engine", &key()?, |making| {
+    let folder = cache::folder_of("engine", "engine", &key(sources)?, |making| {
         progress::step("building engine.o (about 2 minutes)", || {
             let mut build = std::process::Command::new("sh");
             build
-                .arg(workspace().join("kmod/object/build.sh"))
+                .arg(sources.path("kmod/object/build.sh"))
                 .arg(making.join("engine.o"));
             // Our own toolchain's settings are not for Debian's.
             for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTFLAGS"] {
                 build.env_remove(variable);
             }
             build.env("CARGO_TARGET_DIR", target_folder().join("engine"));
-            logged(build.current_dir(workspace()), &making.join("build.log"))
+            logged(build.current_dir(sources.top()), &making.join("build.log"))
         })
     })?;
     Ok(folder.join("engine.o"))

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::cache::{self, Key};
 use crate::command::{as_root, logged, output};
 use crate::debian::{self, Index};
+use crate::sources::renew;
 use crate::tools::workspace;
 use crate::{deps, progress};
 
@@ -62,10 +63,10 @@ pub fn run() -> Result<()> {
     let flake = scratch.path().join("flake");
     fs::create_dir(&flake)?;
     for part in PARTS {
-        copy(&workspace().join(part), &flake.join(part))?;
+        renew(&workspace().join(part), &flake.join(part))?;
     }
     let stub = scratch.path().join("stub");
-    copy(&workspace().join("tests/nix/stub"), &stub)?;
+    renew(&workspace().join("tests/nix/stub"), &stub)?;
     fs::write(stub.join("pins.json"), pins(&tools)?)?;
 
     let builder = Builder {
@@ -180,22 +181,6 @@ fn store_name(file: &str) -> String {
     file.chars()
         .map(|c| if allowed(c) { c } else { '-' })
         .collect()
-}
-
-/// Copies sources, without what builds leave behind.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    if !from.is_dir() {
-        fs::copy(from, to).with_context(|| format!("copying {}", from.display()))?;
-        return Ok(());
-    }
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let name = entry?.file_name();
-        if cache::is_source(&name.to_string_lossy()) {
-            copy(&from.join(&name), &to.join(&name))?;
-        }
-    }
-    Ok(())
 }
 
 struct Builder {

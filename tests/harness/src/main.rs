@@ -24,6 +24,7 @@ mod packaging;
 mod progress;
 mod root;
 mod session;
+mod sources;
 mod suite;
 mod terminal;
 mod tools;

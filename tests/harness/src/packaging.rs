@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::check::Counts;
 use crate::command::output;
 use crate::dist::{self, Packages};
+use crate::sources::Sources;
 
 /// What each package must bring.
 const CONTENTS: [(&str, &[&str]); 3] = [
@@ -128,7 +129,11 @@ fn newest_glibc(symbols: &str) -> (u32, u32) {
 /// Packing again gives the same bytes.
 fn same_again(packages: &Packages) -> Result<()> {
     let scratch = tempfile::tempdir()?;
-    dist::pack(&packages.folder.join("parts"), scratch.path())?;
+    dist::pack(
+        &Sources::take()?,
+        &packages.folder.join("parts"),
+        scratch.path(),
+    )?;
     for name in dist::names(&packages.folder)? {
         let bytes = |folder: &Path| fs::read(folder.join(&name));
         if bytes(&packages.folder)? != bytes(scratch.path())? {

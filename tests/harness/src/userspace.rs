@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use crate::command::{contained_script, logged, output};
 use crate::progress;
 use crate::root::Root;
+use crate::sources::Sources;
 use crate::suite::Suite;
 use crate::tools::{cargo, target_folder, workspace};
 
@@ -29,25 +30,23 @@ at toolchain "$toolchain"
 at sources "$sources"
 at target "$target"
 at cargo "$cargo"
+inside() { chroot "$point" /usr/bin/env -i -C /mnt/sources PATH=/mnt/toolchain/bin:/usr/bin:/bin \
+    HOME=/tmp CARGO_HOME=/mnt/cargo CARGO_TARGET_DIR=/mnt/target SOURCE_DATE_EPOCH="$epoch" \
+    CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_STRIP=symbols "$@"; }
+pstui=/mnt/target/release/pstui
+complete() { inside $pstui completions $1 >"$target/pstui.$1"; }
 status=0
-chroot "$point" /usr/bin/env -i -C /mnt/sources PATH=/mnt/toolchain/bin:/usr/bin:/bin HOME=/tmp \
-    CARGO_HOME=/mnt/cargo CARGO_TARGET_DIR=/mnt/target SOURCE_DATE_EPOCH="$epoch" \
-    CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_STRIP=symbols \
-    cargo build --frozen --release --package xtables-plugin --package pstui || status=$?
+{
+    inside cargo build --frozen --release --package xtables-plugin --package pstui &&
+        complete bash && complete fish && complete zsh && inside $pstui man >"$target/pstui.1"
+} || status=$?
 chown -R "$owner" "$target"
 exit $status
 "#;
 
-/// What was built.
-pub struct Programs {
-    /// The plugin for iptables.
-    pub plugin: PathBuf,
-    /// The console.
-    pub console: PathBuf,
-}
-
-/// Builds the programs; cargo knows what is up to date.
-pub fn programs(epoch: u64) -> Result<Programs> {
+/// Builds the programs and what describes them; cargo knows what is up to date. The files are
+/// libxt_LUA.so, pstui, its manual page and its completions.
+pub fn programs(sources: &Sources, epoch: u64) -> Result<Vec<PathBuf>> {
     let root = Root::of(&Suite::by_name(OLDEST)?)?;
     let target = target_folder().join(OLDEST);
     let point = target_folder().join("root");
@@ -76,15 +75,17 @@ pub fn programs(epoch: u64) -> Result<Programs> {
                 .arg(root.image())
                 .arg(&point)
                 .arg(toolchain)
-                .arg(workspace())
+                .arg(sources.top())
                 .arg(&target);
             build.arg(home).arg(owner).arg(epoch.to_string());
             logged(&mut build, &target_folder().join("programs.log"))
         },
     )?;
-    let release = target.join("release");
-    Ok(Programs {
-        plugin: release.join("libxt_LUA.so"),
-        console: release.join("pstui"),
-    })
+    let built = ["release/libxt_LUA.so", "release/pstui"];
+    let written = ["pstui.1", "pstui.bash", "pstui.zsh", "pstui.fish"];
+    Ok(built
+        .iter()
+        .chain(&written)
+        .map(|name| target.join(name))
+        .collect())
 }
