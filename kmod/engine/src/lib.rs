@@ -12,7 +12,15 @@
 )]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(any(test, feature = "user"))]
+extern crate std;
+
 pub mod bytecode;
+pub mod compiler;
 pub mod host;
+pub mod memory;
 pub mod number;
+pub mod packet;
+pub mod stdlib;
 pub mod value;
+pub mod vm;

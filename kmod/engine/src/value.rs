@@ -17,8 +17,8 @@ pub enum Tag {
     Int = 3,
     /// A float: payload is the bits of an f64.
     Float = 4,
-    /// A string of the region: payload is a [`Ref`]. `aux` of a program's constant is its packet
-    /// field id plus one, or 0.
+    /// A string of the region: payload is a [`Ref`], and in its upper half the string's hash, or 0
+    /// where that is not known. `aux` of a program's constant is its packet field id plus one, or 0.
     Str = 5,
     /// A table: payload is a [`Ref`].
     Table = 6,
@@ -35,7 +35,7 @@ pub enum Tag {
     Bytes = 11,
     /// An IPv4 address: payload is the address as a host-order integer.
     Addr4 = 12,
-    /// An IPv6 address: payload is a [`Ref`] to its 16 bytes.
+    /// An IPv6 address: payload is a [`Ref`] to its 16 bytes, and in its upper half their hash.
     Addr6 = 13,
     /// A verdict: payload is `code | operand << 32`.
     Verdict = 14,

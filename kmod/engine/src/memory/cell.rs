@@ -170,10 +170,8 @@ pub struct ThreadCell {
     pub frame_base: u32,
     /// The thread that resumed it, or 0 for the main one.
     pub resumer: Ref,
-    /// Head of its list of to-be-closed variables when suspended, relative to its base, plus one.
+    /// Variables to be closed in the saved slice; their indices follow the frames in the body.
     pub tbc: u32,
-    /// Values that a yield left on top for the one who resumed.
-    pub transfer: u32,
 }
 
 /// A prototype, ready to run.
@@ -195,6 +193,8 @@ pub struct ProtoCell {
     pub fuel: u32,
     /// The cell of prototype 0 of its image; they follow each other through `sibling`.
     pub sibling: Ref,
+    /// From its first instruction to the descriptors of its upvalues, in bytes.
+    pub descriptors: i32,
     /// Registers of a frame.
     pub registers: u8,
     /// Parameters.

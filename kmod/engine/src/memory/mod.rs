@@ -32,12 +32,14 @@ mod strings;
 pub mod table;
 
 use crate::value::{Ref, Tag, Value};
+use crate::vm::Event;
 use cell::{
     BODY_HEADER, BodyHeader, BoxCell, CELL, ClosureCell, Header, INLINE_UPVALUES, Kind, LongCell,
     NativeClosureCell, Node, ObjectCell,
 };
 
 pub use gc::Phase;
+pub use strings::MAX_STRING;
 
 /// Stores must be told to the collector: a cycle marks.
 pub const BARRIER_MARK: u8 = 1;
@@ -95,6 +97,10 @@ pub struct Heap {
     color: u8,
     phase: Phase,
     compacting: bool,
+    /// The collector wants a safe point.
+    attention: bool,
+    /// Cycles do not begin by themselves.
+    stopped: bool,
     /// First free cell.
     free: Ref,
     cells: Ref,
@@ -109,6 +115,8 @@ pub struct Heap {
     seed: [u64; 2],
     /// The shared empty node.
     empty: Ref,
+    /// The names of the events, with their hashes.
+    pub events: [Value; Event::COUNT],
     /// Grey cells.
     gray: Ref,
     /// The cell whose contents are being marked, and how far that came.
@@ -138,6 +146,8 @@ pub struct Heap {
     credit: i64,
     /// Work per allocated byte in this cycle.
     pace: u64,
+    /// The same for closing gaps between bodies.
+    slide_pace: u64,
     /// Work done and not yet charged as fuel.
     pub work: u64,
     marked: u64,
@@ -188,6 +198,8 @@ impl Heap {
             color: 1,
             phase: Phase::Idle,
             compacting: false,
+            attention: false,
+            stopped: false,
             free: 0,
             cells,
             cells_top: cells,
@@ -198,6 +210,7 @@ impl Heap {
             serial: 0,
             seed: [seed[0] | 1, seed[1] | 1],
             empty: cells - CELL,
+            events: [Value::NIL; Event::COUNT],
             gray: 0,
             scan: gc::Scan::NONE,
             weak: 0,
@@ -214,8 +227,9 @@ impl Heap {
             peak: 0,
             guarantee,
             threshold: gc::first_threshold(guarantee),
-            credit: i64::MAX,
-            pace: 1,
+            credit: 0,
+            pace: 2,
+            slide_pace: 4,
             work: 0,
             marked: 0,
             collections: 0,
@@ -398,6 +412,10 @@ impl Heap {
         if at + size != self.bodies_top || bytes > u64::from(self.bodies_end - self.bodies) {
             return false;
         }
+        // The pass that closes gaps would take the new part for a body of its own.
+        if self.compacting && at < self.compact_from {
+            return false;
+        }
         let wanted = (bytes as u32).next_multiple_of(16) + BODY_HEADER;
         if wanted <= size || wanted - size > self.bodies_end - self.bodies_top {
             return wanted <= size;
@@ -502,6 +520,23 @@ impl Heap {
             (*cell).values = all;
         }
         Ok(r)
+    }
+
+    /// Value number `i` of a native closure.
+    pub fn native_upvalue(&self, r: Ref, i: u32) -> Value {
+        // SAFETY: a native closure's cell.
+        unsafe { (*self.at::<NativeClosureCell>(r)).values }.get(i as usize).copied().unwrap_or(Value::NIL)
+    }
+
+    /// Replaces value number `i` of a native closure.
+    pub fn set_native_upvalue(&mut self, r: Ref, i: u32, v: Value) {
+        let old = self.native_upvalue(r, i);
+        self.store_barrier(r, old, v);
+        // SAFETY: a native closure's cell.
+        let values = unsafe { &mut (*self.at::<NativeClosureCell>(r)).values };
+        if let Some(slot) = values.get_mut(i as usize) {
+            *slot = v;
+        }
     }
 
     /// An object of the engine with `len` zeroed bytes.
@@ -675,6 +710,13 @@ impl Heap {
         {
             self.escaped = true;
         }
+    }
+
+    /// Whether a value can be stored without telling anybody although there is a barrier: it refers
+    /// to nothing, and nothing is being marked that it could overwrite.
+    #[inline(always)]
+    pub(crate) fn stores_freely(&self, v: Value) -> bool {
+        v.tag as u32 <= Tag::Float as u32 && self.barrier & BARRIER_MARK == 0
     }
 
     /// To be called for a value that goes into an object that is new.

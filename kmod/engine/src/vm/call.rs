@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Frames: calling, returning, native functions and what they ask for.
+
+use super::error::Raise;
+use super::native::{ALL, Args, Step};
+use super::{
+    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, LIBRARIES, META, TAIL, UNWINDING,
+    Vm,
+};
+use crate::memory::cell::{ClosureCell, Kind};
+use crate::value::{Ref, Tag, Value};
+
+/// What the loop over instructions does after a slow path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flow {
+    /// Goes on with the next instruction of the same frame.
+    Next,
+    /// Goes on with whatever is the topmost frame.
+    Frame,
+    /// Leaves: the function that the host called has returned.
+    Leave,
+}
+
+/// Results wanted, as a frame keeps it.
+const ALL_RESULTS: i16 = ALL as i16;
+
+impl Vm {
+    /// Puts a frame on the stack of frames.
+    #[inline(always)]
+    pub(crate) fn push_frame(&mut self, frame: Frame) -> Result<(), Raise> {
+        if self.depth + 1 >= self.frame_limit {
+            return Err(self.stack_overflow());
+        }
+        self.depth += 1;
+        *self.this_mut() = frame;
+        Ok(())
+    }
+
+    /// Calls the value at `func` with the `nargs` arguments that follow it: its frame is put on top.
+    /// Native functions do not run yet: see [`Vm::drive`].
+    pub(crate) fn call_value(&mut self, func: u32, nargs: u32, wanted: i16, flags: u8) -> Result<(), Raise> {
+        let mut nargs = nargs;
+        for _ in 0..16 {
+            // SAFETY: inside the stack.
+            let f = unsafe { *self.slot(func) };
+            match f.tag {
+                Tag::Closure if self.heap.kind(f.as_ref()) == Kind::Closure => {
+                    return self.enter_lua(func, nargs, wanted, flags);
+                }
+                Tag::Native | Tag::Closure => return self.enter_native(func, nargs, wanted, flags),
+                _ => {}
+            }
+            let handler = self.metamethod(f, Event::Call);
+            if handler.is_nil() {
+                return Err(self.call_error(func, f));
+            }
+            self.top = func + 1 + nargs;
+            self.ensure_stack(2)?;
+            // SAFETY: there is room for one more.
+            unsafe {
+                core::ptr::copy(self.slot(func), self.slot(func + 1), nargs as usize + 1);
+                *self.slot(func) = handler;
+            }
+            nargs += 1;
+            self.top = func + 1 + nargs;
+        }
+        // SAFETY: inside the stack.
+        let f = unsafe { *self.slot(func) };
+        Err(self.call_error(func, f))
+    }
+
+    /// Puts the frame of a Lua closure on top.
+    pub(crate) fn enter_lua(&mut self, func: u32, nargs: u32, wanted: i16, flags: u8) -> Result<(), Raise> {
+        // SAFETY: `func` is a Lua closure's slot; its header names its prototype. Slots written lie
+        // below the limit that was made sure of.
+        unsafe {
+            let closure = (*self.slot(func)).as_ref();
+            let proto_ref = (*self.heap.at::<ClosureCell>(closure)).header.hash;
+            let (registers, parameters, vararg, fuel) = {
+                let p = self.proto(proto_ref);
+                (u32::from(p.registers), u32::from(p.parameters), p.vararg != 0, p.fuel)
+            };
+            self.fuel -= i64::from(fuel);
+            if self.fuel < 0 {
+                return Err(self.out_of_fuel());
+            }
+            let end = func + 1 + nargs;
+            let need = registers + parameters + 1;
+            if end + need > self.stack_soft {
+                self.grow_stack(end, need)?;
+            }
+            let mut frame = Frame {
+                pc: 0,
+                base: func + 1,
+                func,
+                proto: proto_ref,
+                extra: 0,
+                failed: 0,
+                place: 0,
+                wanted,
+                kind: FrameKind::Lua,
+                flags,
+            };
+            for i in nargs..parameters {
+                *self.slot(func + 1 + i) = Value::NIL;
+            }
+            if vararg {
+                let nargs = nargs.max(parameters);
+                frame.base = func + 1 + nargs;
+                frame.extra = nargs - parameters;
+                for i in 0..parameters {
+                    *self.slot(frame.base + i) = *self.slot(func + 1 + i);
+                    *self.slot(func + 1 + i) = Value::NIL;
+                }
+            }
+            self.push_frame(frame)
+        }
+    }
+
+    fn enter_native(&mut self, func: u32, nargs: u32, wanted: i16, flags: u8) -> Result<(), Raise> {
+        self.top = func + 1 + nargs;
+        self.fuel -= 1;
+        if self.fuel < 0 {
+            return Err(self.out_of_fuel());
+        }
+        self.ensure_stack(32)?;
+        self.push_frame(Frame {
+            pc: 0,
+            base: func + 1,
+            func,
+            proto: 0,
+            extra: nargs,
+            failed: 0,
+            place: func + 1 + nargs,
+            wanted,
+            kind: FrameKind::Native,
+            flags,
+        })
+    }
+
+    /// The definition of the native function in a slot.
+    pub(crate) fn native_of(&self, f: Value) -> Option<&'static super::native::NativeDef> {
+        let number = match f.tag {
+            Tag::Native => f.payload as u32,
+            Tag::Closure if self.heap.kind(f.as_ref()) == Kind::NativeClosure => {
+                self.heap.header(f.as_ref()).hash
+            }
+            _ => return None,
+        };
+        LIBRARIES.get((number >> 16) as usize)?.natives.get((number & 0xffff) as usize)
+    }
+
+    /// Runs native functions until a Lua function is on top, or the host's frame.
+    pub(crate) fn drive(&mut self) -> Result<Flow, Raise> {
+        loop {
+            let f = *self.this();
+            match f.kind {
+                FrameKind::Lua => return Ok(Flow::Frame),
+                FrameKind::Native => {
+                    let args = Args { base: f.base, count: f.extra, state: f.pc, results: f.place };
+                    let Some(def) = self.native_of(self.get(f.func)) else {
+                        return Err(self.error(format_args!("a native function that does not exist")));
+                    };
+                    let step = (def.call)(self, args)?;
+                    self.perform(step)?;
+                    if self.heap.wants_safe_point() {
+                        self.safe_point();
+                    }
+                }
+                _ => return Ok(Flow::Leave),
+            }
+        }
+    }
+
+    /// Does what the native function on top asks for.
+    fn perform(&mut self, step: Step) -> Result<(), Raise> {
+        let top = self.top;
+        match step {
+            Step::Return(n) => self.finish_return(top - n, n),
+            Step::Call { nargs, nresults, state } => {
+                self.wait(FrameKind::Calling, state, 0, top - nargs - 1);
+                self.call_value(top - nargs - 1, nargs, nresults as i16, 0)
+            }
+            Step::Protect { nargs, state, failed, handler } => {
+                self.wait(FrameKind::Protecting, state, failed, top - nargs - 1);
+                self.this_mut().proto = handler;
+                self.call_value(top - nargs - 1, nargs, ALL_RESULTS, 0)
+            }
+            Step::TailCall { nargs } => self.tail_call_native(nargs),
+            Step::Yield(n) => self.suspend(n),
+            Step::Resume { nargs, state, failed } => {
+                self.wait(FrameKind::Resuming, state, failed, top - nargs - 1);
+                self.resume(nargs)
+            }
+            Step::CloseThread { state, failed } => {
+                self.wait(FrameKind::Closing, state, failed, top - 1);
+                self.close_thread()
+            }
+        }
+    }
+
+    /// The native function on top waits for something whose results will be at `place`.
+    fn wait(&mut self, kind: FrameKind, state: u32, failed: u32, place: u32) {
+        let f = self.this_mut();
+        f.kind = kind;
+        f.pc = state;
+        f.failed = failed;
+        f.place = place;
+    }
+
+    /// The native function on top is entered again, with results from its place to the top.
+    pub(crate) fn reenter(&mut self, state: u32) {
+        let f = self.this_mut();
+        f.kind = FrameKind::Native;
+        f.pc = state;
+    }
+
+    /// A native function is replaced by the one that it calls.
+    fn tail_call_native(&mut self, nargs: u32) -> Result<(), Raise> {
+        let f = *self.this();
+        let from = self.top - nargs - 1;
+        // SAFETY: both ranges are inside the stack.
+        unsafe { core::ptr::copy(self.slot(from), self.slot(f.func), nargs as usize + 1) };
+        self.depth -= 1;
+        self.top = f.func + 1 + nargs;
+        self.call_value(f.func, nargs, f.wanted, f.flags)
+    }
+
+    /// The topmost frame returns `n` values from `first` on: it goes, and its caller gets them.
+    pub(crate) fn finish_return(&mut self, first: u32, n: u32) -> Result<(), Raise> {
+        let f = *self.this();
+        if f.flags & !TAIL != 0 {
+            return self.finish_special(f, first, n);
+        }
+        self.depth -= 1;
+        let count = self.move_results(f.func, first, n, f.wanted);
+        let caller = *self.this();
+        if caller.kind == FrameKind::Lua {
+            if f.wanted == ALL_RESULTS {
+                self.top = f.func + count;
+            }
+            return Ok(());
+        }
+        self.top = f.func + count;
+        if caller.kind != FrameKind::Host {
+            self.reenter(caller.pc);
+        }
+        Ok(())
+    }
+
+    /// Moves results down, cut or filled up to what is wanted; returns how many there are then.
+    fn move_results(&mut self, to: u32, first: u32, n: u32, wanted: i16) -> u32 {
+        let count = if wanted == ALL_RESULTS { n } else { u32::from(wanted as u16) };
+        // SAFETY: both ranges are inside the stack: wanted results have a place in the caller's frame.
+        unsafe {
+            core::ptr::copy(self.slot(first), self.slot(to), n.min(count) as usize);
+            for i in n..count {
+                *self.slot(to + i) = Value::NIL;
+            }
+        }
+        count
+    }
+
+    /// A return that is more than handing over results.
+    #[cold]
+    fn finish_special(&mut self, f: Frame, first: u32, n: u32) -> Result<(), Raise> {
+        let result = if n > 0 { self.get(first) } else { Value::NIL };
+        if f.flags & COROUTINE != 0 {
+            return self.coroutine_returned(first, n);
+        }
+        self.depth -= 1;
+        if f.flags & META != 0 {
+            return self.finish_instruction(result);
+        }
+        if f.flags & HANDLER != 0 {
+            self.nesting -= 1;
+            self.error = result;
+            return self.unwind_on();
+        }
+        if f.flags & UNWINDING != 0 {
+            return self.unwind_on();
+        }
+        if f.flags & CLOSING != 0 {
+            self.top = self.this().place;
+            return Ok(());
+        }
+        if f.flags & FINALIZER != 0 {
+            self.finalizing = false;
+        }
+        Ok(())
+    }
+
+    /// Calls a metamethod for the instruction of the Lua frame on top; [`Vm::finish_instruction`]
+    /// gets its result.
+    pub(crate) fn call_meta(&mut self, function: Value, args: &[Value]) -> Result<Flow, Raise> {
+        let at = self.extent();
+        self.top = at;
+        self.push_meta_call(function, args)?;
+        self.call_value(at, args.len() as u32, 1, META)?;
+        Ok(Flow::Frame)
+    }
+
+    /// The `Call` instruction where the function is not a Lua closure or the stack is short.
+    #[inline(never)]
+    pub(crate) fn call_slow(&mut self, func: u32, nargs: u32, wanted: i16) -> Result<Flow, Raise> {
+        self.call_value(func, nargs, wanted, 0)?;
+        self.drive()
+    }
+
+    /// `TailCall`: the callee takes the place of the function on top.
+    pub(crate) fn tail_call(&mut self, func: u32, nargs: u32, closing: bool) -> Result<Flow, Raise> {
+        // SAFETY: inside the stack.
+        let f = unsafe { *self.slot(func) };
+        let is_lua = f.tag == Tag::Closure && self.heap.kind(f.as_ref()) == Kind::Closure;
+        if !is_lua || closing {
+            // An ordinary call; when it has returned, the instruction runs again and returns.
+            self.this_mut().place = u32::MAX;
+            self.this_mut().pc -= 1;
+            return self.call_slow(func, nargs, ALL_RESULTS);
+        }
+        let this = *self.this();
+        // SAFETY: both ranges are inside the stack.
+        unsafe { core::ptr::copy(self.slot(func), self.slot(this.func), nargs as usize + 1) };
+        self.depth -= 1;
+        self.enter_lua(this.func, nargs, this.wanted, this.flags | TAIL)?;
+        Ok(Flow::Frame)
+    }
+
+    /// A return while variables of the frame may have to be closed. `pc` of the frame is the return's
+    /// own: after each `__close` it runs again.
+    pub(crate) fn return_slow(&mut self, first: u32, n: u32) -> Result<Flow, Raise> {
+        let base = self.this().base;
+        if self.close_next(base, first + n)? {
+            return self.drive();
+        }
+        self.finish_return(first, n)?;
+        self.drive()
+    }
+
+    /// Calls the `__close` of the last variable at or above `level`, if there is one. `keep` is the end
+    /// of what must stay on the stack.
+    pub(crate) fn close_next(&mut self, level: u32, keep: u32) -> Result<bool, Raise> {
+        let Some(v) = self.pop_tbc(level) else { return Ok(false) };
+        let at = self.extent().max(keep);
+        self.this_mut().place = keep;
+        self.top = at;
+        let close = self.metamethod(v, Event::Close);
+        self.push_meta_call(close, &[v, Value::NIL])?;
+        self.call_value(at, 2, 0, CLOSING)?;
+        Ok(true)
+    }
+
+    /// Takes the last variable to be closed at or above a level off the list.
+    pub(crate) fn pop_tbc(&mut self, level: u32) -> Option<Value> {
+        if self.tbc_count == 0 {
+            return None;
+        }
+        // SAFETY: the list has that many entries, each the index of a slot in use.
+        unsafe {
+            let index = *self.tbc.wrapping_add(self.tbc_count as usize - 1);
+            if index < level {
+                return None;
+            }
+            self.tbc_count -= 1;
+            Some(*self.slot(index))
+        }
+    }
+
+    /// A variable becomes to-be-closed.
+    pub(crate) fn add_tbc(&mut self, index: u32) -> Result<(), Raise> {
+        // SAFETY: inside the stack.
+        let v = unsafe { *self.slot(index) };
+        if !v.is_true() {
+            return Ok(());
+        }
+        if self.metamethod(v, Event::Close).is_nil() {
+            return Err(self.not_closable(index));
+        }
+        if self.tbc_count >= self.frame_limit {
+            return Err(self.stack_overflow());
+        }
+        // SAFETY: the list has as many entries as there may be frames.
+        unsafe { *self.tbc.wrapping_add(self.tbc_count as usize) = index };
+        self.tbc_count += 1;
+        Ok(())
+    }
+
+    // --- the host's side -----------------------------------------------------------------------------
+
+    /// Calls a function from outside: `args` are given, `wanted` results stay on the stack from the
+    /// index that comes back. The caller cuts the stack again ([`Vm::host_done`]).
+    pub(crate) fn host_call(&mut self, function: Value, args: &[Value], wanted: i16) -> Result<u32, Raise> {
+        let at = self.extent();
+        self.top = at;
+        self.push_frame(Frame {
+            pc: 0,
+            base: at,
+            func: at,
+            proto: 0,
+            extra: 0,
+            failed: 0,
+            place: 0,
+            wanted: 0,
+            kind: FrameKind::Host,
+            flags: 0,
+        })?;
+        let depth = self.depth;
+        let entered = self
+            .push_meta_call(function, args)
+            .and_then(|n| self.call_value(at, n, wanted, 0));
+        let result = match entered {
+            Ok(()) => self.run(),
+            Err(raise) => match self.unwind(raise) {
+                Ok(()) => self.run(),
+                Err(raise) => Err(raise),
+            },
+        };
+        if result.is_err() {
+            self.depth = depth;
+        }
+        result.map(|()| at)
+    }
+
+    /// Ends a call from outside.
+    pub(crate) fn host_done(&mut self) {
+        self.top = self.this().base;
+        self.depth -= 1;
+    }
+
+    /// Gives the collector its safe point.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn safe_point(&mut self) {
+        self.collector(false);
+        self.fuel -= (core::mem::take(&mut self.heap.work) / 4) as i64;
+    }
+
+    /// A full collection.
+    pub fn collect(&mut self) {
+        self.collector(true);
+        self.heap.work = 0;
+    }
+
+    /// Shows the collector everything that is in use.
+    fn collector(&mut self, full: bool) {
+        let extent = self.extent();
+        let end = self.stack_soft + super::MARGIN;
+        let mut named = [Value::NIL; 24];
+        let fixed = [
+            Value::object(Tag::Table, self.globals),
+            Value::object(Tag::Table, self.loaded),
+            Value::object(Tag::Thread, self.thread),
+            self.error,
+        ];
+        let shared = self.metatables.iter().map(|&r| Value::object(Tag::Table, r));
+        for (to, from) in named.iter_mut().zip(fixed.into_iter().chain(shared)) {
+            *to = from;
+        }
+        // SAFETY: the stack is allocated to its limit and a margin beyond; the two parts do not overlap.
+        let (stack, rest) = unsafe {
+            (
+                core::slice::from_raw_parts(self.stack, extent as usize),
+                core::slice::from_raw_parts_mut(self.slot(extent), end.saturating_sub(extent) as usize),
+            )
+        };
+        let roots = [&named[..], &self.handles[..], &self.reasons[..]];
+        if full {
+            self.heap.collect(&roots, stack, rest);
+        } else {
+            self.heap.safe_point(&roots, stack, rest);
+        }
+    }
+
+    /// The value's reference when it is a Lua closure.
+    pub(crate) fn lua_closure(&self, v: Value) -> Option<Ref> {
+        (v.tag == Tag::Closure && self.heap.kind(v.as_ref()) == Kind::Closure).then(|| v.as_ref())
+    }
+}

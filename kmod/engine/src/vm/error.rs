@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Raising and unwinding.
+//!
+//! An error unwinds in steps, because each may call Lua: a message handler first, while the stack is
+//! as it was; then the `__close` of every variable on the way, each a call whose return takes the next
+//! step (`unwind_on`); at last the native function that protects is entered again.
+
+use super::native::{Args, NO_HANDLER};
+use super::{FINALIZER, FrameKind, HANDLER, UNWINDING, Vm};
+use crate::memory::OutOfMemory;
+use crate::value::{Ref, Tag, Value};
+use core::fmt::{self, Write};
+
+/// Something was raised. The error's value is the machine's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Raise {
+    /// A Lua error.
+    Error,
+    /// Memory has run out: a Lua error that no message handler sees.
+    Memory,
+    /// Fuel has run out: nothing catches it.
+    Fuel,
+}
+
+/// Message handlers and closing functions within each other, at most.
+const NESTING: u32 = 180;
+
+/// Writes text into a buffer of the heap; what does not fit into memory is left out.
+struct Writer<'a> {
+    vm: &'a mut Vm,
+    buffer: Ref,
+}
+
+impl Write for Writer<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.vm.heap.push_bytes(self.buffer, s.as_bytes()).map_err(|OutOfMemory| fmt::Error)
+    }
+}
+
+/// Bytes as part of a message, as they are.
+///
+/// `fmt` knows only UTF-8, so other bytes are shown as their Latin-1 characters.
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl fmt::Display for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            for &b in chunk.invalid() {
+                f.write_char(char::from(b))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Vm {
+    // --- raising -------------------------------------------------------------------------------------
+
+    /// Raises a value.
+    pub fn raise(&mut self, v: Value) -> Raise {
+        self.error = v;
+        Raise::Error
+    }
+
+    /// The value that was raised: for natives that are entered with an error it is their result.
+    pub fn raised(&self) -> Value {
+        self.error
+    }
+
+    /// Raises a message, with the position of the Lua function that runs or called this native.
+    #[cold]
+    pub fn error(&mut self, message: fmt::Arguments) -> Raise {
+        let level = u32::from(self.this().kind != FrameKind::Lua);
+        self.error_at(level, message)
+    }
+
+    /// Raises a message with the position of the function at a level: 0 is the running one.
+    #[cold]
+    pub fn error_at(&mut self, level: u32, message: fmt::Arguments) -> Raise {
+        let Ok(buffer) = self.heap.new_buffer(64) else { return self.out_of_memory() };
+        if self.write_position(buffer, level).is_err() {
+            return self.out_of_memory();
+        }
+        let mut writer = Writer { vm: self, buffer };
+        if writer.write_fmt(message).is_err() {
+            return self.out_of_memory();
+        }
+        self.error = self.heap.finish_buffer(buffer);
+        Raise::Error
+    }
+
+    /// Writes formatted text into a buffer.
+    pub fn write(&mut self, buffer: Ref, text: fmt::Arguments) -> Result<(), Raise> {
+        let mut writer = Writer { vm: self, buffer };
+        match writer.write_fmt(text) {
+            Ok(()) => Ok(()),
+            Err(fmt::Error) => Err(self.out_of_memory()),
+        }
+    }
+
+    /// `chunk:line: ` of the function at a level, or nothing when it is not Lua's.
+    pub fn position(&mut self, level: u32) -> Result<Value, Raise> {
+        let r = self.heap.new_buffer(32);
+        let buffer = self.memory(r)?;
+        let r = self.write_position(buffer, level);
+        self.memory(r)?;
+        Ok(self.heap.finish_buffer(buffer))
+    }
+
+    fn write_position(&mut self, buffer: Ref, level: u32) -> Result<(), OutOfMemory> {
+        if let Some(depth) = self.level(level)
+            && let Some((chunk, line)) = self.place_of(depth)
+        {
+            self.heap.push_bytes(buffer, chunk.text())?;
+            let mut writer = Writer { vm: self, buffer };
+            return write!(writer, ":{line}: ").map_err(|fmt::Error| OutOfMemory);
+        }
+        Ok(())
+    }
+
+    /// The depth of the function at a level, 0 being the topmost.
+    pub(crate) fn level(&self, level: u32) -> Option<u32> {
+        let mut depth = self.depth;
+        let mut level = level;
+        loop {
+            if depth == 0 {
+                return None;
+            }
+            if self.frame(depth).kind != FrameKind::Host {
+                if level == 0 {
+                    return Some(depth);
+                }
+                level -= 1;
+            }
+            depth -= 1;
+        }
+    }
+
+    /// Memory has run out.
+    #[cold]
+    pub fn out_of_memory(&mut self) -> Raise {
+        self.error = self.memory_message;
+        Raise::Memory
+    }
+
+    /// Fuel has run out.
+    #[cold]
+    pub fn out_of_fuel(&mut self) -> Raise {
+        self.error = self.fuel_message;
+        Raise::Fuel
+    }
+
+    #[cold]
+    pub(crate) fn stack_overflow(&mut self) -> Raise {
+        self.error(format_args!("stack overflow"))
+    }
+
+    // --- unwinding -----------------------------------------------------------------------------------
+
+    /// Something was raised: finds who catches it. `Ok` when there is something to run next.
+    #[cold]
+    pub(crate) fn unwind(&mut self, raise: Raise) -> Result<(), Raise> {
+        let mut raise = raise;
+        if raise == Raise::Fuel {
+            self.keep_last_error();
+            return Err(self.drop_to_host(raise));
+        }
+        loop {
+            let (target, handling) = self.catcher();
+            let frame = *self.frame(target);
+            if frame.kind == FrameKind::Closing {
+                // From here on there is an error to report.
+                self.mark_closing_failed(target);
+            }
+            if frame.kind == FrameKind::Host {
+                self.keep_last_error();
+            }
+            if frame.kind == FrameKind::Protecting && frame.proto != NO_HANDLER && raise == Raise::Error {
+                if !handling || self.nesting < NESTING {
+                    match self.call_handler(frame.proto) {
+                        Ok(()) => return Ok(()),
+                        Err(again) => {
+                            raise = again;
+                            continue;
+                        }
+                    }
+                }
+                self.error = self.handling_message;
+            }
+            return match self.unwind_on() {
+                Ok(()) => Ok(()),
+                Err(again) if self.this().kind == FrameKind::Host => Err(again),
+                Err(again) => {
+                    raise = again;
+                    continue;
+                }
+            };
+        }
+    }
+
+    /// The frame that catches what is raised now, and whether a message handler runs above it.
+    fn catcher(&self) -> (u32, bool) {
+        let mut depth = self.depth;
+        let mut handling = false;
+        loop {
+            let f = self.frame(depth);
+            if depth == 0
+                || f.flags & FINALIZER != 0
+                || matches!(
+                    f.kind,
+                    FrameKind::Protecting | FrameKind::Resuming | FrameKind::Closing | FrameKind::Host
+                )
+            {
+                return (depth, handling);
+            }
+            handling |= f.flags & HANDLER != 0;
+            depth -= 1;
+        }
+    }
+
+    fn call_handler(&mut self, handler: u32) -> Result<(), Raise> {
+        let at = self.extent();
+        self.nesting += 1;
+        self.top = at;
+        let (function, error) = (self.get(handler), self.error);
+        self.push_meta_call(function, &[error])?;
+        self.call_value(at, 1, 1, HANDLER)
+    }
+
+    /// Takes the next step of unwinding: closes a variable, or delivers the error.
+    pub(crate) fn unwind_on(&mut self) -> Result<(), Raise> {
+        let (target, _) = self.catcher();
+        while self.depth > target {
+            if self.this().flags & HANDLER != 0 {
+                self.nesting = self.nesting.saturating_sub(1);
+            }
+            self.depth -= 1;
+        }
+        let f = *self.this();
+        if f.flags & FINALIZER != 0 {
+            // Nobody hears of an error in a finalizer; what it left open is forgotten.
+            self.depth -= 1;
+            self.drop_tbc(f.func);
+            self.finalizing = false;
+            return Ok(());
+        }
+        match f.kind {
+            FrameKind::Resuming => return self.coroutine_failed(),
+            FrameKind::Host => {
+                if self.close_unwinding(f.base)? {
+                    return Ok(());
+                }
+                self.top = f.base;
+                return Err(Raise::Error);
+            }
+            _ => {}
+        }
+        if self.close_unwinding(f.place)? {
+            return Ok(());
+        }
+        if f.kind == FrameKind::Closing {
+            return self.thread_closed();
+        }
+        self.deliver_failure();
+        Ok(())
+    }
+
+    /// The native function on top, which waits, is entered again with the error.
+    pub(crate) fn deliver_failure(&mut self) {
+        let f = *self.this();
+        let error = core::mem::replace(&mut self.error, Value::NIL);
+        // SAFETY: the place is inside the stack.
+        unsafe { *self.slot(f.place) = error };
+        self.top = f.place + 1;
+        self.reenter(f.failed);
+    }
+
+    /// Calls the `__close` of the last variable above a level with the error.
+    pub(crate) fn close_unwinding(&mut self, level: u32) -> Result<bool, Raise> {
+        if self.tbc_count == 0 {
+            return Ok(false);
+        }
+        // SAFETY: the list has that many entries.
+        let index = unsafe { *self.tbc.wrapping_add(self.tbc_count as usize - 1) };
+        let Some(v) = self.pop_tbc(level) else { return Ok(false) };
+        let error = self.error;
+        let close = self.metamethod(v, super::Event::Close);
+        self.top = index + 1;
+        // The error stays on the stack while the function runs, which may raise another.
+        self.push(error)?;
+        let at = self.top;
+        self.push_meta_call(close, &[v, error])?;
+        self.call_value(at, 2, 0, UNWINDING)?;
+        Ok(true)
+    }
+
+    fn drop_tbc(&mut self, level: u32) {
+        while self.pop_tbc(level).is_some() {}
+    }
+
+    /// Leaves everything down to the host's frame at once.
+    fn drop_to_host(&mut self, raise: Raise) -> Raise {
+        while self.this().kind != FrameKind::Host && self.depth > 0 {
+            self.depth -= 1;
+        }
+        let base = self.this().base;
+        self.drop_tbc(base);
+        self.leave_threads();
+        self.nesting = 0;
+        self.finalizing = false;
+        self.top = base;
+        raise
+    }
+
+    // --- arguments -----------------------------------------------------------------------------------
+
+    #[cold]
+    pub(crate) fn raise_arg_error(&mut self, _f: &Args, i: u32, message: fmt::Arguments) -> Raise {
+        let name = self.native_name(self.depth);
+        let mut number = i + 1;
+        if name.is_method {
+            if number == 1 {
+                return self.error(format_args!("calling '{}' on bad self ({message})", Bytes(name.text())));
+            }
+            number -= 1;
+        }
+        self.error(format_args!("bad argument #{number} to '{}' ({message})", Bytes(name.text())))
+    }
+
+    #[cold]
+    pub(crate) fn raise_type_error(&mut self, f: &Args, i: u32, expected: &str) -> Raise {
+        if i >= f.count {
+            return self.raise_arg_error(f, i, format_args!("{expected} expected, got no value"));
+        }
+        let v = self.get(f.base + i);
+        let kind = self.type_name_of(v);
+        self.raise_arg_error(f, i, format_args!("{expected} expected, got {}", Bytes(kind.text())))
+    }
+
+    /// The `__name` of a value's metatable, or its type.
+    pub fn type_name_of(&self, v: Value) -> super::names::Name {
+        let name = self.metamethod(v, super::Event::Name);
+        if name.tag == Tag::Str {
+            return super::names::Name::new(self.bytes(name));
+        }
+        super::names::Name::new(type_name(v).as_bytes())
+    }
+}
+
+/// The name of a value's type.
+pub const fn type_name(v: Value) -> &'static str {
+    match v.tag {
+        Tag::Nil | Tag::DeadKey => "nil",
+        Tag::False | Tag::True => "boolean",
+        Tag::Int | Tag::Float => "number",
+        Tag::Str | Tag::Bytes => "string",
+        Tag::Table => "table",
+        Tag::Closure | Tag::Native => "function",
+        Tag::Thread => "thread",
+        Tag::Packet => "packet",
+        Tag::Addr4 | Tag::Addr6 => "address",
+        Tag::Verdict => "verdict",
+        Tag::Object | Tag::Box => "userdata",
+    }
+}

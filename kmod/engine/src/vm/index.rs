@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Reading and writing fields when it takes more than a look into a table: metamethods, packets,
+//! errors; and finishing an instruction when its metamethod has returned.
+
+use super::call::Flow;
+use super::error::{Bytes, Raise};
+use super::names::{Name, Operand, branches};
+use super::native::Meta;
+use super::{Event, FrameKind, META, Vm};
+use crate::bytecode::op::{Inst, Op};
+use crate::memory::cell::{ImageCell, ProtoCell};
+use crate::packet;
+use crate::value::{Ref, Tag, Value};
+
+/// The longest chain of `__index` tables.
+const CHAIN: u32 = 2000;
+
+impl Vm {
+    /// `t[key]` where the key is bytes of the packet.
+    pub(crate) fn get_by_bytes(&mut self, t: Ref, key: Value) -> Value {
+        let Self { heap, packet, .. } = self;
+        heap.get_bytes(t, packet.bytes_of(key).unwrap_or(&[]))
+    }
+
+    /// A key as a table may hold it, or the error that it is none.
+    pub(crate) fn table_key(&mut self, key: Value) -> Result<Value, Raise> {
+        match key.tag {
+            Tag::Bytes => self.owned_string(key),
+            Tag::Nil => Err(self.error(format_args!("table index is nil"))),
+            Tag::Float if key.as_float().is_nan() => Err(self.error(format_args!("table index is NaN"))),
+            Tag::Packet => Err(self.error(format_args!(
+                "a packet cannot be a table key: use p.flow, an address or another of its fields"
+            ))),
+            _ => Ok(key),
+        }
+    }
+
+    // --- reading -------------------------------------------------------------------------------------
+
+    /// `o[key]`, with metamethods; `Meta::Call` when a function must be called for it.
+    pub fn index(&mut self, o: Value, key: Value) -> Result<Meta<Value>, Raise> {
+        self.index_named(o, key, Operand::None, Operand::None)
+    }
+
+    fn index_named(
+        &mut self,
+        o: Value,
+        key: Value,
+        name: Operand,
+        key_name: Operand,
+    ) -> Result<Meta<Value>, Raise> {
+        let mut o = o;
+        for turn in 0..CHAIN {
+            let handler = match o.tag {
+                Tag::Table => {
+                    let v = self.raw_get(o.as_ref(), key);
+                    if !v.is_nil() {
+                        return Ok(Meta::Done(v));
+                    }
+                    let meta = self.heap.meta(o.as_ref());
+                    if meta == 0 {
+                        return Ok(Meta::Done(Value::NIL));
+                    }
+                    let handler = self.heap.metamethod(meta, Event::Index);
+                    if handler.is_nil() {
+                        return Ok(Meta::Done(Value::NIL));
+                    }
+                    handler
+                }
+                Tag::Packet => return packet::access::get(self, o, key).map(Meta::Done),
+                _ => {
+                    let handler = self.metamethod(o, Event::Index);
+                    if handler.is_nil() {
+                        let name = if turn == 0 { name } else { Operand::None };
+                        return Err(self.index_error(o, key, name, key_name));
+                    }
+                    handler
+                }
+            };
+            if matches!(handler.tag, Tag::Closure | Tag::Native) {
+                return self.push_meta_call(handler, &[o, key]).map(Meta::Call);
+            }
+            o = handler;
+        }
+        Err(self.error(format_args!("'__index' chain too long; possibly a loop")))
+    }
+
+    /// `attempt to index a nil value (…)`.
+    #[cold]
+    fn index_error(&mut self, o: Value, key: Value, name: Operand, key_name: Operand) -> Raise {
+        let _ = (key, key_name);
+        self.type_failure("index", o, name)
+    }
+
+    /// The slow way of a reading instruction; the result goes to a register.
+    #[inline(never)]
+    pub(crate) fn get_slow(&mut self, o: Value, key: Value, dest: u32, name: Operand) -> Result<Flow, Raise> {
+        let at = self.extent();
+        self.top = at;
+        match self.index_named(o, key, name, Operand::None)? {
+            Meta::Done(v) => Ok(self.put(dest, v)),
+            Meta::Call(n) => {
+                self.call_value(at, n, 1, META)?;
+                Ok(Flow::Frame)
+            }
+        }
+    }
+
+    /// `GetField2` of anything that is not a packet, or of a field that is not one load.
+    #[inline(never)]
+    pub(crate) fn get_path_slow(&mut self, i: Inst, o: Value, first: Value, second: Value) -> Result<Flow, Raise> {
+        let (dest, register) = (u32::from(i.a()), u32::from(i.b()));
+        if o.tag == Tag::Packet {
+            return match packet::access::get_path(self, o, i.off())? {
+                Some(v) => Ok(self.put(dest, v)),
+                None => Err(self.type_failure("index", Value::NIL, Operand::Field(u32::from(i.c())))),
+            };
+        }
+        let at = self.extent();
+        self.top = at;
+        match self.index_named(o, first, Operand::Register(register), Operand::None)? {
+            Meta::Done(v) => self.get_slow(v, second, dest, Operand::Field(u32::from(i.c()))),
+            Meta::Call(n) => {
+                self.this_mut().failed = 1;
+                self.call_value(at, n, 1, META)?;
+                Ok(Flow::Frame)
+            }
+        }
+    }
+
+    // --- writing -------------------------------------------------------------------------------------
+
+    /// `o[key] = v`, with metamethods; `Meta::Call` when a function must be called for it.
+    pub fn set_index(&mut self, o: Value, key: Value, v: Value) -> Result<Meta<()>, Raise> {
+        self.set_index_named(o, key, v, Operand::None)
+    }
+
+    fn set_index_named(&mut self, o: Value, key: Value, v: Value, name: Operand) -> Result<Meta<()>, Raise> {
+        let mut o = o;
+        for turn in 0..CHAIN {
+            let handler = match o.tag {
+                Tag::Table => {
+                    let t = o.as_ref();
+                    let meta = self.heap.meta(t);
+                    if meta == 0 {
+                        return self.raw_set(t, key, v).map(Meta::Done);
+                    }
+                    if !self.raw_get(t, key).is_nil() {
+                        return self.raw_set(t, key, v).map(Meta::Done);
+                    }
+                    let handler = self.heap.metamethod(meta, Event::NewIndex);
+                    if handler.is_nil() {
+                        return self.raw_set(t, key, v).map(Meta::Done);
+                    }
+                    handler
+                }
+                Tag::Packet => return packet::access::set(self, o, key, v).map(Meta::Done),
+                _ => {
+                    let handler = self.metamethod(o, Event::NewIndex);
+                    if handler.is_nil() {
+                        let name = if turn == 0 { name } else { Operand::None };
+                        return Err(self.index_error(o, key, name, Operand::None));
+                    }
+                    handler
+                }
+            };
+            if matches!(handler.tag, Tag::Closure | Tag::Native) {
+                return self.push_meta_call(handler, &[o, key, v]).map(Meta::Call);
+            }
+            o = handler;
+        }
+        Err(self.error(format_args!("'__newindex' chain too long; possibly a loop")))
+    }
+
+    /// The slow way of a writing instruction.
+    #[inline(never)]
+    pub(crate) fn set_slow(&mut self, o: Value, key: Value, v: Value, name: Operand) -> Result<Flow, Raise> {
+        let at = self.extent();
+        self.top = at;
+        let flow = match self.set_index_named(o, key, v, name) {
+            Ok(Meta::Done(())) => Flow::Next,
+            Ok(Meta::Call(n)) => {
+                self.call_value(at, n, 0, META)?;
+                Flow::Frame
+            }
+            Err(Raise::Memory) if o.tag == Tag::Table => {
+                // Garbage may be in the way; here everything in use is on the stack.
+                self.collect();
+                match self.set_index_named(o, key, v, name)? {
+                    Meta::Done(()) => Flow::Next,
+                    Meta::Call(n) => {
+                        self.call_value(at, n, 0, META)?;
+                        Flow::Frame
+                    }
+                }
+            }
+            Err(raise) => return Err(raise),
+        };
+        if flow == Flow::Next && self.heap.wants_safe_point() {
+            self.safe_point();
+        }
+        Ok(flow)
+    }
+
+    // --- after a metamethod --------------------------------------------------------------------------
+
+    /// A metamethod has returned to the Lua frame on top: the instruction that called it is finished.
+    pub(crate) fn finish_instruction(&mut self, result: Value) -> Result<(), Raise> {
+        let f = *self.this();
+        if f.kind != FrameKind::Lua || f.pc == 0 {
+            return Ok(());
+        }
+        // SAFETY: the instruction before the next one of a frame that called something.
+        let i = unsafe { *self.proto(f.proto).code.wrapping_add(f.pc as usize - 1) };
+        let Some(op) = Op::from_byte(i.op_byte()) else { return Ok(()) };
+        let a = u32::from(i.a());
+        match op {
+            Op::GetField2 if f.failed == 1 => {
+                self.this_mut().failed = 0;
+                // SAFETY: constants of verified instructions are inside the pool.
+                let second =
+                    unsafe { *self.proto(f.proto).constants.wrapping_add(usize::from(i.c()) + 1) };
+                self.get_slow(result, second, a, Operand::Field(u32::from(i.c())))?;
+            }
+            Op::Concat => {
+                let n = f.failed;
+                self.this_mut().failed = 0;
+                // SAFETY: registers of the frame.
+                unsafe { *self.slot(f.base + a + n - 2) = result };
+                self.concat(a, n - 1)?;
+            }
+            op if branches(op) => {
+                let negated = matches!(
+                    op,
+                    Op::JmpNe
+                        | Op::JmpNeI
+                        | Op::JmpNeK
+                        | Op::JmpNLt
+                        | Op::JmpNLe
+                        | Op::JmpNLtI
+                        | Op::JmpNLeI
+                        | Op::JmpNGtI
+                        | Op::JmpNGeI
+                );
+                if result.is_true() != negated {
+                    self.this_mut().pc += u32::from(i.off());
+                }
+            }
+            Op::SetField
+            | Op::SetFieldK
+            | Op::SetIndex
+            | Op::SetIndexK
+            | Op::SetInt
+            | Op::SetTabUp
+            | Op::SetTabUpK => {}
+            _ => {
+                self.put(a, result);
+            }
+        }
+        Ok(())
+    }
+
+    // --- closures ------------------------------------------------------------------------------------
+
+    /// The cell of a prototype of the same image as the function that runs.
+    pub(crate) fn proto_cell(&self, of: Ref, index: u32) -> Ref {
+        let image = self.proto(of).image;
+        if image == 0 {
+            return self.protos + index * crate::memory::cell::CELL;
+        }
+        // SAFETY: an image's cell; the references to its prototypes follow its constants.
+        unsafe {
+            let cell = self.heap.at::<ImageCell>(image);
+            let table = (*cell).body + (*cell).constants + (*cell).constant_count * 16;
+            *self.heap.at::<Ref>(table + index * 4)
+        }
+    }
+
+    /// `Closure`: a new function from a prototype.
+    #[inline(never)]
+    pub(crate) fn make_closure(&mut self, dest: u32, index: u32) -> Result<Flow, Raise> {
+        let f = *self.this();
+        let proto = self.proto_cell(f.proto, index);
+        let count = usize::from(self.proto(proto).upvalues);
+        let closure = match self.heap.new_closure(proto, count) {
+            Ok(r) => r,
+            Err(_) => {
+                self.collect();
+                let r = self.heap.new_closure(proto, count);
+                self.memory(r)?
+            }
+        };
+        let itself = Value::object(Tag::Closure, closure);
+        for u in 0..count {
+            let descriptor = self.upvalue_descriptor(proto, u);
+            let from = usize::from((descriptor >> 8) as u8);
+            // SAFETY: verified descriptors name registers of this frame and upvalues of its function.
+            let v = unsafe {
+                match descriptor as u8 {
+                    0 => *self.slot(f.base + from as u32),
+                    1 => {
+                        let maker = (*self.slot(f.func)).as_ref();
+                        *self.heap.upvalues(maker).add(from)
+                    }
+                    _ => itself,
+                }
+            };
+            let v = self.stored(v)?;
+            self.heap.shade_new(v);
+            // SAFETY: the new closure has that many upvalues.
+            unsafe { *self.heap.upvalues(closure).add(u) = v };
+        }
+        self.put(dest, itself);
+        if self.heap.wants_safe_point() {
+            self.safe_point();
+        }
+        Ok(Flow::Next)
+    }
+
+    /// The eight bytes that say where an upvalue of a prototype comes from.
+    fn upvalue_descriptor(&self, proto: Ref, index: usize) -> u64 {
+        let cell = self.proto(proto);
+        // SAFETY: the descriptors lie in the same image as the code, at this distance.
+        unsafe {
+            let first = cell.code.cast::<u8>().wrapping_offset(cell.descriptors as isize);
+            first.cast::<u64>().add(index).read_unaligned()
+        }
+    }
+
+    /// The record of a function value's prototype: for `debug`.
+    pub(crate) fn proto_of(&self, closure: Ref) -> &ProtoCell {
+        self.proto(self.heap.header(closure).hash)
+    }
+
+    #[cold]
+    pub(crate) fn no_integer(&mut self, operand: Operand) -> Raise {
+        let what = self.describe_operand(operand);
+        self.error(format_args!("number{} has no integer representation", Bytes(what.text())))
+    }
+
+    fn describe_operand(&self, operand: Operand) -> Name {
+        if self.this().kind == FrameKind::Lua { self.describe(operand) } else { Name::new(b"") }
+    }
+}

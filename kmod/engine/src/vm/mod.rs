@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The virtual machine: one context, a stack of values, a stack of frames, and a loop.
+//!
+//! No function of Lua, however deep, uses the processor's stack: calls of Lua and native functions,
+//! metamethods, protected calls, coroutines and closing of variables are all entries of the stack of
+//! frames. A coroutine that runs has its values and frames on these two stacks, above those of whoever
+//! resumed it; while it is suspended they are in a body of its own (`coroutine`).
+//!
+//! * `run` — the loop over instructions
+//! * `call` — frames: calling, returning, native functions and what they ask for
+//! * `index`, `operate` — what instructions do when the short way is not open
+//! * `error` — raising, unwinding, messages, tracebacks
+//! * `native` — what native functions see of all this
+#![allow(unsafe_code)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "indices of the stacks stay below their limits; what Lua computes wraps explicitly"
+)]
+
+mod call;
+pub mod coroutine;
+mod create;
+pub mod error;
+mod index;
+pub mod names;
+pub mod native;
+mod operate;
+mod run;
+
+use crate::bytecode::image::Image;
+use crate::memory::Heap;
+use crate::memory::cell::ProtoCell;
+use crate::value::{Ref, Tag, Value};
+use core::ffi::c_void;
+use error::Raise;
+use native::Library;
+
+pub use create::{Config, Layout};
+
+/// Numbers of the libraries: their places in [`LIBRARIES`].
+pub mod lib {
+    /// Globals such as `print`.
+    pub const BASE: u32 = 0;
+    /// `string`.
+    pub const STRING: u32 = 1;
+    /// `table`.
+    pub const TABLE: u32 = 2;
+    /// `math`.
+    pub const MATH: u32 = 3;
+    /// `utf8`.
+    pub const UTF8: u32 = 4;
+    /// `coroutine`.
+    pub const COROUTINE: u32 = 5;
+    /// `os`.
+    pub const OS: u32 = 6;
+    /// `debug`.
+    pub const DEBUG: u32 = 7;
+    /// Packets, addresses, verdicts.
+    pub const PACKET: u32 = 8;
+}
+
+/// Every library.
+pub static LIBRARIES: [&Library; 9] = [
+    &crate::stdlib::base::LIBRARY,
+    &crate::stdlib::string::LIBRARY,
+    &crate::stdlib::table::LIBRARY,
+    &crate::stdlib::math::LIBRARY,
+    &crate::stdlib::utf8::LIBRARY,
+    &crate::stdlib::coroutine::LIBRARY,
+    &crate::stdlib::os::LIBRARY,
+    &crate::stdlib::debug::LIBRARY,
+    &crate::packet::library::LIBRARY,
+];
+
+/// An event that a metatable may have a field for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Event {
+    /// `__index`.
+    Index,
+    /// `__newindex`.
+    NewIndex,
+    /// `__eq`.
+    Eq,
+    /// `__len`.
+    Len,
+    /// `__call`.
+    Call,
+    /// `__gc`.
+    Gc,
+    /// `__mode`.
+    Mode,
+    /// `__close`.
+    Close,
+    /// `__add`.
+    Add,
+    /// `__sub`.
+    Sub,
+    /// `__mul`.
+    Mul,
+    /// `__mod`.
+    Mod,
+    /// `__idiv`.
+    IDiv,
+    /// `__band`.
+    BAnd,
+    /// `__bor`.
+    BOr,
+    /// `__bxor`.
+    BXor,
+    /// `__shl`.
+    Shl,
+    /// `__shr`.
+    Shr,
+    /// `__div`.
+    Div,
+    /// `__pow`.
+    Pow,
+    /// `__unm`.
+    Unm,
+    /// `__bnot`.
+    BNot,
+    /// `__concat`.
+    Concat,
+    /// `__lt`.
+    Lt,
+    /// `__le`.
+    Le,
+    /// `__tostring`.
+    ToString,
+    /// `__name`.
+    Name,
+    /// `__pairs`.
+    Pairs,
+    /// `__metatable`.
+    Metatable,
+}
+
+impl Event {
+    /// How many there are.
+    pub const COUNT: usize = Self::Metatable as usize + 1;
+
+    /// The fields of a metatable, in the order of the events.
+    pub const NAMES: [&'static str; Self::COUNT] = [
+        "__index", "__newindex", "__eq", "__len", "__call", "__gc", "__mode", "__close", "__add",
+        "__sub", "__mul", "__mod", "__idiv", "__band", "__bor", "__bxor", "__shl", "__shr", "__div",
+        "__pow", "__unm", "__bnot", "__concat", "__lt", "__le", "__tostring", "__name", "__pairs",
+        "__metatable",
+    ];
+
+    /// Whether metatables remember its absence.
+    #[inline(always)]
+    pub const fn is_cached(self) -> bool {
+        self as u8 <= Self::Close as u8
+    }
+}
+
+/// What runs in a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum FrameKind {
+    /// A Lua function.
+    Lua,
+    /// A native function that is running.
+    Native,
+    /// A native function that waits for a call.
+    Calling,
+    /// A native function that waits for a protected call.
+    Protecting,
+    /// A native function that waits for a coroutine.
+    Resuming,
+    /// A native function that waits for a coroutine to be closed.
+    Closing,
+    /// `coroutine.yield`, in a suspended coroutine.
+    Yielding,
+    /// The outermost: whoever runs the machine.
+    Host,
+}
+
+/// The frame's result is a metamethod's, and the instruction of the caller is finished with it.
+pub(crate) const META: u8 = 1;
+/// The outermost function of a coroutine.
+pub(crate) const COROUTINE: u8 = 2;
+/// A `__close` that an instruction (`Close` or a return) called: nothing but itself is finished.
+pub(crate) const CLOSING: u8 = 4;
+/// A `__close` that is called while an error unwinds.
+pub(crate) const UNWINDING: u8 = 8;
+/// A message handler.
+pub(crate) const HANDLER: u8 = 16;
+/// A finalizer: its results and errors are dropped.
+pub(crate) const FINALIZER: u8 = 32;
+/// The function was called by a tail call.
+pub(crate) const TAIL: u8 = 64;
+
+/// A call that has not returned.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Frame {
+    /// Lua: the next instruction, while the frame is not the topmost. Native: the state to come back
+    /// with.
+    pub pc: u32,
+    /// The first register, or the first argument.
+    pub base: u32,
+    /// The function; its results go here.
+    pub func: u32,
+    /// Lua: the prototype. Native that protects: index of its message handler.
+    pub proto: Ref,
+    /// Lua: arguments beyond the parameters. Native: arguments.
+    pub extra: u32,
+    /// Native: the state to come back with after an error. Lua: operands left of a concatenation, or
+    /// which half of a `GetField2` a metamethod is called for.
+    pub failed: u32,
+    /// Native: where the function it called is, and its results will be. Lua: end of the results that
+    /// wait for variables to be closed, or 0.
+    pub place: u32,
+    /// Results wanted, or `ALL`.
+    pub wanted: i16,
+    /// What runs here.
+    pub kind: FrameKind,
+    /// `META` and the like.
+    pub flags: u8,
+}
+
+const _: () = assert!(size_of::<Frame>() == 32);
+
+/// Free slots above every frame's own, for operands of metamethods and the like.
+pub(crate) const MARGIN: u32 = 24;
+/// How many functions an environment can bind, and how many reasons a script has.
+pub const HANDLES: usize = 64;
+/// Bytes of the last error's text.
+pub const ERROR_TEXT: usize = 2048;
+
+/// The machine, at the start of its region.
+#[repr(C)]
+pub struct Vm {
+    /// Its memory.
+    pub heap: Heap,
+    /// Fuel that is left.
+    pub fuel: i64,
+    pub(crate) stack: *mut Value,
+    pub(crate) frames: *mut Frame,
+    /// Index of the topmost frame.
+    pub(crate) depth: u32,
+    /// First free slot, where native code and open results need to know it.
+    pub(crate) top: u32,
+    /// Slots that were in use since they were last cleared.
+    pub(crate) stack_soft: u32,
+    pub(crate) stack_limit: u32,
+    pub(crate) frame_limit: u32,
+    /// Stack indices of variables to be closed, ascending.
+    pub(crate) tbc: *mut u32,
+    pub(crate) tbc_count: u32,
+    /// Calls of message handlers and `__close` within each other.
+    pub(crate) nesting: u32,
+    /// The coroutine that runs, or 0.
+    pub(crate) thread: Ref,
+    /// What was raised.
+    pub(crate) error: Value,
+    /// Messages that must be there when there is no memory to make them.
+    pub(crate) memory_message: Value,
+    pub(crate) fuel_message: Value,
+    pub(crate) handling_message: Value,
+    /// The table of globals.
+    pub(crate) globals: Ref,
+    /// The table of loaded modules.
+    pub(crate) loaded: Ref,
+    /// Metatables of values that have none of their own, by tag.
+    pub(crate) metatables: [Ref; 20],
+    /// The packet at hand.
+    pub packet: crate::packet::Current,
+    /// What the host's print is given.
+    pub cookie: *mut c_void,
+    /// The program.
+    pub(crate) image: *const u8,
+    pub(crate) image_len: usize,
+    pub(crate) constants: *mut Value,
+    /// The cell of prototype 0 of the program.
+    pub(crate) protos: Ref,
+    /// Functions that rules call.
+    pub(crate) handles: [Value; HANDLES],
+    pub(crate) handle_count: u32,
+    /// Texts that scripts gave as reasons.
+    pub(crate) reasons: [Value; HANDLES],
+    pub(crate) reason_count: u32,
+    /// Fuel of a packet, unless the caller says another.
+    pub packet_fuel: u64,
+    /// A panic was contained here: nothing runs any more.
+    pub(crate) poisoned: bool,
+    /// A finalizer runs.
+    pub(crate) finalizing: bool,
+    /// Seeds for `math.random`, and for its use.
+    pub random: [u64; 4],
+    /// What the standard library keeps.
+    pub library: crate::stdlib::State,
+    pub(crate) last_error_len: u32,
+    pub(crate) last_error: [u8; ERROR_TEXT],
+}
+
+impl Vm {
+    // --- the stack -----------------------------------------------------------------------------------
+
+    /// A slot of the stack.
+    #[inline(always)]
+    pub(crate) fn slot(&self, index: u32) -> *mut Value {
+        self.stack.wrapping_add(index as usize)
+    }
+
+    /// The value at an absolute index; nil above what is in use.
+    #[inline]
+    pub fn get(&self, index: u32) -> Value {
+        if index >= self.stack_soft + MARGIN {
+            return Value::NIL;
+        }
+        // SAFETY: inside the stack.
+        unsafe { *self.slot(index) }
+    }
+
+    /// Replaces the value at an absolute index below the top.
+    #[inline]
+    pub fn set(&mut self, index: u32, v: Value) {
+        if index < self.top {
+            // SAFETY: inside the stack.
+            unsafe { *self.slot(index) = v };
+        }
+    }
+
+    /// The first free index.
+    #[inline]
+    pub fn top(&self) -> u32 {
+        self.top
+    }
+
+    /// Cuts the stack to `top` slots, or fills it up with nil to there.
+    pub fn set_top(&mut self, top: u32) -> Result<(), Raise> {
+        if top > self.top {
+            self.ensure_stack(top - self.top)?;
+            for i in self.top..top {
+                // SAFETY: inside the stack.
+                unsafe { *self.slot(i) = Value::NIL };
+            }
+        }
+        self.top = top;
+        Ok(())
+    }
+
+    /// Takes the topmost value.
+    pub fn pop(&mut self) -> Value {
+        self.top -= 1;
+        self.get(self.top)
+    }
+
+    /// Makes room for `n` more values.
+    #[inline]
+    pub fn ensure_stack(&mut self, n: u32) -> Result<(), Raise> {
+        if self.top.saturating_add(n) > self.stack_soft { self.grow_stack(self.top, n) } else { Ok(()) }
+    }
+
+    /// Puts a value on top of the stack where room was made before.
+    #[inline(always)]
+    pub(crate) fn push_unchecked(&mut self, v: Value) {
+        // SAFETY: room was made.
+        unsafe { *self.slot(self.top) = v };
+        self.top += 1;
+    }
+
+    /// Lets the stack be used up to `from + n`, and a margin beyond.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn grow_stack(&mut self, from: u32, n: u32) -> Result<(), Raise> {
+        let wanted = from.saturating_add(n).saturating_add(64).min(self.stack_limit);
+        if from.saturating_add(n) > wanted {
+            // An error handler gets a little more.
+            return Err(self.stack_overflow());
+        }
+        self.stack_soft = self.stack_soft.max(wanted);
+        Ok(())
+    }
+
+    /// Forgets what is left on the stack above `from`.
+    pub(crate) fn clear_stack(&mut self, from: u32) {
+        for i in from..self.stack_soft + MARGIN {
+            // SAFETY: inside the stack, which has a margin.
+            unsafe { *self.slot(i) = Value::NIL };
+        }
+        self.stack_soft = (from + 64).min(self.stack_limit);
+    }
+
+    // --- frames --------------------------------------------------------------------------------------
+
+    /// A frame.
+    #[inline(always)]
+    pub(crate) fn frame(&self, depth: u32) -> &Frame {
+        // SAFETY: depths up to the current one are frames.
+        unsafe { &*self.frames.wrapping_add(depth as usize) }
+    }
+
+    /// The topmost frame.
+    #[inline(always)]
+    pub(crate) fn this(&self) -> &Frame {
+        self.frame(self.depth)
+    }
+
+    /// The topmost frame, to be changed.
+    #[inline(always)]
+    pub(crate) fn this_mut(&mut self) -> &mut Frame {
+        // SAFETY: the current depth is a frame.
+        unsafe { &mut *self.frames.wrapping_add(self.depth as usize) }
+    }
+
+    /// A prototype's cell.
+    #[inline(always)]
+    pub(crate) fn proto(&self, r: Ref) -> &ProtoCell {
+        // SAFETY: frames and closures name cells of prototypes.
+        unsafe { &*self.heap.at(r) }
+    }
+
+    /// One beyond the last slot that the topmost frame uses.
+    pub(crate) fn extent(&self) -> u32 {
+        let frame = self.this();
+        match frame.kind {
+            FrameKind::Lua => frame.base + u32::from(self.proto(frame.proto).registers),
+            _ => self.top,
+        }
+    }
+
+    // --- the rest ------------------------------------------------------------------------------------
+
+    /// The table of globals.
+    pub fn globals(&self) -> Ref {
+        self.globals
+    }
+
+    /// The table of modules that `require` has loaded.
+    pub fn loaded(&self) -> Ref {
+        self.loaded
+    }
+
+    /// The coroutine that runs, or 0 for the main program.
+    pub fn running(&self) -> Ref {
+        self.thread
+    }
+
+    /// The metatable that all values of a type share, or 0.
+    pub fn type_metatable(&self, tag: Tag) -> Ref {
+        let tag = if tag == Tag::Bytes { Tag::Str } else { tag };
+        self.metatables.get(tag as usize).copied().unwrap_or(0)
+    }
+
+    /// Gives all values of a type a metatable.
+    pub fn set_type_metatable(&mut self, tag: Tag, meta: Ref) {
+        if let Some(slot) = self.metatables.get_mut(tag as usize) {
+            *slot = meta;
+        }
+        self.heap.escaped = true;
+    }
+
+    /// The bytes of the packet that a value shows; empty when the packet is gone.
+    pub fn packet_bytes(&self, v: Value) -> &[u8] {
+        self.packet.bytes_of(v).unwrap_or(&[])
+    }
+
+    /// The program.
+    pub(crate) fn program(&self) -> Option<Image<'_>> {
+        // SAFETY: whoever made the environment promised that the image outlives it.
+        let bytes = unsafe { core::slice::from_raw_parts(self.image, self.image_len) };
+        Image::open(bytes).ok()
+    }
+
+    /// The number of a reason, from 1 on; 0 when there are too many.
+    pub(crate) fn reason(&mut self, v: Value) -> u32 {
+        let known = self.reasons.iter().take(self.reason_count as usize);
+        for (i, r) in known.enumerate() {
+            if self.bytes(*r) == self.bytes(v) {
+                return i as u32 + 1;
+            }
+        }
+        let Ok(v) = self.owned_string(v) else { return 0 };
+        match self.reasons.get_mut(self.reason_count as usize) {
+            Some(slot) => {
+                *slot = v;
+                self.reason_count += 1;
+                self.heap.escaped = true;
+                self.reason_count
+            }
+            None => 0,
+        }
+    }
+}
