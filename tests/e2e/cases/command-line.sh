@@ -9,7 +9,7 @@ ipt -A INPUT -p udp -j LUA --name named
 is 0 "$(probe udp $SERVER 9 3)"
 refuses console unload named
 echo 'function process_packet(p) return ACCEPT end' >named.lua
-console reload named.lua
+console reload named
 is 3 "$(probe udp $SERVER 9 3)" "after the reload"
 ipt -F INPUT
 eventually 5 test "$(rows rules id)" = 0

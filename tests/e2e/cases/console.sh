@@ -1,19 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # backends: legacy
 # The console on a terminal: counters move under traffic and equal /proc's; a script comes and goes.
-trap 'tmux -L console kill-server || true' EXIT
 screen() { tmux -L console capture-pane -p -t console; }
 shows() { screen | grep -qE -- "$1"; }
 keys() { tmux -L console send-keys -t console "$@"; }
+# What the console showed is the best message of a failure.
+finish() {
+    status=$?
+    [ $status = 0 ] || screen
+    tmux -L console kill-server || true
+    exit $status
+}
+trap finish EXIT
 
 echo 'function process_packet(p) return ACCEPT end' >moving.lua
+echo 'function process_packet(p) return DROP end' >second.lua
 ipt -A INPUT -p udp -j LUA --script moving.lua
-export TERM=${TERM:-screen}
-tmux -L console -f /dev/null new-session -d -s console -x 140 -y 40 "ip netns exec server pstui"
-eventually 15 shows moving
+tmux -L console -f /dev/null new-session -d -s console -x 140 -y 40 -c "$PWD" \
+    "ip netns exec server env TERM=screen-256color pstui"
+eventually 20 shows moving
+keys 3
 is 123 "$(probe udp $SERVER 9 123)"
 is 123 "$(proc rules packets)"
 eventually 10 shows '\b123\b'
 is 77 "$(probe udp $SERVER 9 77)"
-eventually 10 shows '\b200\b'
+eventually 10 shows "\\b$(proc rules packets)\\b"
+
+keys 2
+keys L
+sleep 1
+keys C-u
+keys -l "$PWD/second.lua"
+keys Enter
+sleep 1
+keys y
+loaded() { [ "$(proc scripts flags name=second)" = kept,newest ]; }
+eventually 10 loaded
+eventually 10 shows second
+keys /
+keys -l second
+keys Enter
+sleep 1
+keys U
+sleep 1
+keys y
+unloaded() { [ "$(proc scripts name name=second | wc -l)" = 0 ]; }
+eventually 10 unloaded
+is 1 "$(rows scripts name)" "scripts in the end"
+keys Escape
 keys q
