@@ -103,6 +103,36 @@ pub static CONSTANTS: [Constant; 6] = [
 ];
 
 impl Verdict {
+    /// The verdict of a code.
+    pub fn from_code(code: u32) -> Option<Self> {
+        [
+            Self::Continue,
+            Self::Accept,
+            Self::Drop,
+            Self::Queue,
+            Self::Reject,
+            Self::Repeat,
+            Self::Stolen,
+            Self::Match,
+        ]
+        .into_iter()
+        .find(|verdict| *verdict as u32 == code)
+    }
+
+    /// Its name, in capitals.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Continue => "CONTINUE",
+            Self::Accept => "ACCEPT",
+            Self::Drop => "DROP",
+            Self::Queue => "QUEUE",
+            Self::Reject => "REJECT",
+            Self::Repeat => "REPEAT",
+            Self::Stolen => "STOLEN",
+            Self::Match => "MATCH",
+        }
+    }
+
     /// The value of the plain constant, or with an operand.
     pub const fn value(self, operand: u32) -> Value {
         let payload = self as u64 | (operand as u64) << 32;
@@ -116,15 +146,7 @@ impl Verdict {
 
 /// The name of a verdict value, and its operand.
 pub fn parts(v: Value) -> (&'static str, u32) {
-    let code = v.payload as u32;
-    let known = CONSTANTS
-        .iter()
-        .find(|constant| constant.verdict as u32 == code);
-    let name = match known {
-        Some(constant) => constant.name,
-        None if code == Verdict::Stolen as u32 => "STOLEN",
-        None => "verdict",
-    };
+    let name = Verdict::from_code(v.payload as u32).map_or("verdict", Verdict::name);
     (name, (v.payload >> 32) as u32)
 }
 
