@@ -12,6 +12,7 @@
 //! - [`xtables`]: the border to C, the only module with unsafe code,
 //! - [`options`]: the options of a rule, from text to the rule's data,
 //! - [`command`]: what the host was asked to do, for a plugin is not told -A from -D,
+//! - [`compile`]: a script is compiled by the engine,
 //! - [`prepare`]: a new rule's script is read, compiled and staged in the kernel,
 //! - [`show`]: a rule as text,
 //! - [`help`]: the help text.
@@ -22,6 +23,7 @@
 )]
 
 pub mod command;
+pub mod compile;
 pub mod help;
 pub mod options;
 pub mod prepare;

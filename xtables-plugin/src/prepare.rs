@@ -10,6 +10,7 @@ use packetscript_abi::border::TgInfo;
 use packetscript_abi::client::{self, Client, Program, Which};
 use packetscript_abi::source::{self, Bundle};
 
+use crate::compile;
 use crate::options::Options;
 use crate::show::Origin;
 
@@ -44,6 +45,8 @@ impl Session {
         };
         match Bundle::read(&path) {
             Ok(bundle) => {
+                compile::check(&bundle)
+                    .map_err(|text| Failure::Mistake(located(&bundle, &text)))?;
                 let program = Program::from_bundle(&name, &bundle, &options.args);
                 self.stage(&program, &mut options.info, |text| located(&bundle, &text))
             }

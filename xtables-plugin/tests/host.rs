@@ -142,6 +142,51 @@ fn mistakes_end_with_status_2_and_a_sentence() {
     }
 }
 
+/// Nothing of this needs the module: the compiler is in the plugin.
+#[test]
+fn a_script_with_a_mistake_is_refused_by_file_and_line() {
+    let folder = Folder::new("wrong");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.0.join(name), text).expect("the folder is writable")
+    };
+    write(
+        "wrong.lua",
+        "local ok = 1\n\nfunction process_packet(p)\n  return )\nend\n",
+    );
+    write(
+        "outer.lua",
+        "local m = require 'inner'\nfunction process_packet(p) return m end\n",
+    );
+    write("inner.lua", "return {\n  a = = 1\n}\n");
+    write("lost.lua", "\nlocal m = require 'nowhere'\n");
+    write("verdict.lua", "DROP = 1\n");
+    let here = folder.0.display();
+    for host in hosts() {
+        for (script, expected) in [
+            (
+                "wrong.lua".to_owned(),
+                "wrong.lua:4: unexpected symbol near ')'".to_owned(),
+            ),
+            (format!("{here}/wrong.lua"), format!("{here}/wrong.lua:4: ")),
+            ("outer.lua".to_owned(), "inner.lua:2: ".to_owned()),
+            (
+                "lost.lua".to_owned(),
+                "lost.lua:2: module 'nowhere' not found: no file nowhere.lua".to_owned(),
+            ),
+            ("verdict.lua".to_owned(), "verdict.lua:1: ".to_owned()),
+        ] {
+            let output = run(
+                host,
+                &format!("-A INPUT -j LUA --script {script}"),
+                &folder.0,
+            );
+            let said = stderr(&output);
+            assert!(said.contains(&expected), "{host} {script}: {said}");
+            assert_eq!(output.status.code(), Some(2), "{host} {script}: {said}");
+        }
+    }
+}
+
 #[test]
 fn a_rule_that_is_only_compared_asks_for_no_script() {
     let folder = Folder::new("compare");
