@@ -3,6 +3,7 @@
 module
 echo 'function process_packet(p) return DROP end' >user.lua
 chmod 755 .
-says -i "$(unshare --user --map-root-user --net true && echo yes)" yes
+# A rule without code is what such a root may have.
+unshare --user --map-root-user --net "iptables-$BACKEND" -A INPUT -j ACCEPT
 refuses unshare --user --map-root-user --net "iptables-$BACKEND" -A INPUT -j LUA --script user.lua
 refuses unshare --user --map-root-user --net pstui load user.lua
