@@ -371,25 +371,27 @@ impl<'a> Image<'a> {
         self.name(found?)
     }
 
+    /// A prototype's line run: from this pc on, this line.
+    pub fn line_run(&self, proto: &Proto, index: u32) -> Option<(u32, u32)> {
+        if index >= proto.line_count {
+            return None;
+        }
+        let r = self.item(Section::Lines, proto.lines.checked_add(index)?)?;
+        Some((u32_at(r, 0)?, u32_at(r, 4)?))
+    }
+
     /// The source line of an instruction of a prototype; 0 if unknown.
     pub fn line(&self, proto: &Proto, pc: u32) -> u32 {
         let (mut low, mut high) = (0, proto.line_count);
         let mut line = 0;
         while low < high {
             let middle = low.midpoint(high);
-            let run = proto
-                .lines
-                .checked_add(middle)
-                .and_then(|i| self.item(Section::Lines, i));
-            let Some((start, this)) = run.and_then(|run| Some((u32_at(run, 0)?, u32_at(run, 4)?)))
-            else {
-                return line;
-            };
-            if start <= pc {
-                line = this;
-                low = middle.wrapping_add(1);
-            } else {
-                high = middle;
+            match self.line_run(proto, middle) {
+                Some((start, this)) if start <= pc => {
+                    line = this;
+                    low = middle.wrapping_add(1);
+                }
+                _ => high = middle,
             }
         }
         line
@@ -407,11 +409,14 @@ impl<'a> Image<'a> {
         self.bytes.get(start..start.checked_add(len)?)
     }
 
+    /// What messages call a text, if there is one of that number.
+    pub fn chunk(&self, chunk: u32) -> Option<&'a [u8]> {
+        self.name(u32_at(self.item(Section::Chunks, chunk)?, 0)?)
+    }
+
     /// What messages call the text that a prototype comes from.
     pub fn chunk_name(&self, chunk: u32) -> &'a [u8] {
-        self.item(Section::Chunks, chunk)
-            .and_then(|r| self.name(u32_at(r, 0)?))
-            .unwrap_or(b"?")
+        self.chunk(chunk).unwrap_or(b"?")
     }
 
     /// Tag, auxiliary word and payload of a constant.

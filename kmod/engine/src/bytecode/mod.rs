@@ -10,3 +10,4 @@ pub mod image;
 pub mod list;
 pub mod op;
 pub mod shape;
+pub mod verify;

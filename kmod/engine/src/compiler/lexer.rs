@@ -33,6 +33,8 @@ macro_rules! tokens {
             Int(i64),
             /// A float.
             Float(f64),
+            /// A byte that begins no token.
+            Byte(u8),
         }
 
         impl Token {
@@ -45,6 +47,7 @@ macro_rules! tokens {
                     Token::Str(_) => "<string>",
                     Token::Int(_) => "<integer>",
                     Token::Float(_) => "<number>",
+                    Token::Byte(_) => "<byte>",
                 }
             }
 
@@ -221,22 +224,23 @@ impl<'t> Lexer<'t> {
                         None => Ok(Token::Name(strings.whole(text)?)),
                     };
                 }
-                _ => return self.operator(),
+                _ => return Ok(self.operator()),
             }
         }
     }
 
-    /// The longest operator here.
-    fn operator(&mut self) -> Result<Token, LexError> {
+    /// The longest operator here, or a byte that is none.
+    fn operator(&mut self) -> Token {
         for len in [3, 2, 1] {
             let end = self.start.wrapping_add(len);
             if let Some(token) = self.text.get(self.start..end).and_then(Token::fixed) {
                 self.at = end;
-                return Ok(token);
+                return token;
             }
         }
+        let byte = self.peek().unwrap_or(0);
         self.advance();
-        Err(self.near("unexpected symbol"))
+        Token::Byte(byte)
     }
 
     fn comment(&mut self) -> Result<(), LexError> {
@@ -304,6 +308,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn number(&mut self) -> Result<Token, LexError> {
+        let _ = self.take(b'.');
         let first = self.peek();
         self.advance();
         let mut exponent = [b'e', b'E'];

@@ -25,7 +25,8 @@ pub use diagnostic::{Diagnostic, chunk_id};
 
 use crate::bytecode::arena::{Full, Vec};
 use crate::bytecode::builder::Builder;
-use crate::bytecode::image::HEADER;
+use crate::bytecode::image::{HEADER, Malformed};
+use crate::bytecode::verify::verify;
 use diagnostic::Text;
 use exp::{Exp, Kind};
 use lexer::{LexError, Lexer, Strings, Token};
@@ -137,13 +138,14 @@ pub fn compile<'w>(
     options: Options,
     workspace: &'w mut [u8],
 ) -> core::result::Result<&'w [u8], Diagnostic> {
+    let shown = Text::Bytes(chunks.first().map_or(b"?", |chunk| chunk.name));
     let header = match compile_all(chunks, options, workspace) {
         Ok(header) => header,
         Err(Some(diagnostic)) => return Err(diagnostic),
         Err(None) => {
             return Err(Diagnostic::plain(&[
-                Text::Bytes(chunks.first().map_or(b"?", |chunk| chunk.name)),
-                Text::Bytes(b": not enough memory to compile it"),
+                shown,
+                Text::Str(": not enough memory to compile it"),
             ]));
         }
     };
@@ -154,7 +156,15 @@ pub fn compile<'w>(
     for (to, from) in workspace.iter_mut().zip(header) {
         *to = from;
     }
-    Ok(workspace.get(..len as usize).unwrap_or(&[]))
+    let image = workspace.get(..len as usize).unwrap_or(&[]);
+    match verify(image) {
+        Ok(_) => Ok(image),
+        Err(Malformed(why)) => Err(Diagnostic::plain(&[
+            shown,
+            Text::Str(": the compiler made an image that cannot be trusted: "),
+            Text::Str(why),
+        ])),
+    }
 }
 
 fn compile_all(
@@ -289,7 +299,7 @@ impl<'t> Compiler<'_, 't> {
                 Text::Str(what),
                 Text::Str(" (starting at line "),
                 Text::Number(line),
-                Text::Str(") near '<eof>'"),
+                Text::Str(") near <eof>"),
             ]),
         }
     }
@@ -331,13 +341,15 @@ impl<'t> Compiler<'_, 't> {
     fn fail_near<T>(&mut self, message: &[Text<'_>]) -> Result<T> {
         let piece = self.lexer.piece(self.span);
         let mut diagnostic = self.diagnose(message);
-        diagnostic.push(&[
-            Text::Str(" near "),
-            match self.token {
-                Token::Eof => Text::Near(b"<eof>", false),
-                _ => Text::Near(piece, true),
-            },
-        ]);
+        match self.token {
+            Token::Eof => diagnostic.push(&[Text::Str(" near <eof>")]),
+            Token::Byte(byte) if !(0x20..0x7f).contains(&byte) => diagnostic.push(&[
+                Text::Str(" near '<\\"),
+                Text::Number(u32::from(byte)),
+                Text::Str(">'"),
+            ]),
+            _ => diagnostic.push(&[Text::Str(" near "), Text::Near(piece, true)]),
+        }
         self.raise(diagnostic)
     }
 }

@@ -77,7 +77,7 @@ impl Compiler<'_, '_> {
 
     pub(super) fn end_text(&mut self) -> Result<()> {
         if self.token != Token::Eof {
-            return self.fail_near(&[Text::Str("'<eof>' expected")]);
+            return self.fail_near(&[Text::Str("<eof> expected")]);
         }
         self.close_function(0)?;
         Ok(())

@@ -427,7 +427,7 @@ impl Compiler<'_, '_> {
     fn undefined_label<T>(&mut self, goto: Goto) -> Result<T> {
         if goto.name == self.break_name {
             return self.fail(&[
-                Text::Str("break outside a loop at line "),
+                Text::Str("break outside loop at line "),
                 Text::Number(goto.line),
             ]);
         }

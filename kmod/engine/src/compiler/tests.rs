@@ -53,3 +53,591 @@ fn show() {
         )
     );
 }
+
+/// What PUC Lua says to a text: nothing, or its message.
+fn puc(lua: &mlua::Lua, text: &[u8]) -> Option<String> {
+    match lua.load(text).set_name("=test").into_function() {
+        Ok(_) => None,
+        Err(mlua::Error::SyntaxError { message, .. }) => Some(message),
+        Err(other) => Some(other.to_string()),
+    }
+}
+
+/// Texts that are wrong, or nearly so: one a line, `\n` for a newline.
+const CORPUS: &str = r#"
+x =
+x = }
+x = 1 2
+local
+local 1
+local x <
+local x <foo> = 1
+local x <const> = 1; x = 2
+local x <const> = 1; function x() end
+local x <const> = {}; x = 2
+local x <close> = nil; x = 2
+local a <close>, b <close> = 1, 2
+local x <const> = 1; local function f() x = 2 end
+local x <const> = {}; local function f() return function() x = 2 end end
+for
+for i
+for i = 1 do end
+for i = 1, 2
+for i = 1, 2 do
+for i, j = 1, 2 do end
+for i in
+for i in 1 do
+for 1 = 1, 2 do end
+for a.b in x do end
+if
+if x
+if x then
+if x then else
+if x then elseif
+if x then else elseif y then end
+while
+while x
+while x do
+repeat
+repeat until
+repeat x() until
+do
+do return 1 print(2) end
+return 1,
+return return
+break
+do break end
+while true do local function f() break end end
+goto
+goto x
+goto x; local a; ::x:: print(a)
+do goto x; local a; ::x:: end
+goto x; local a; ::x::
+::x:: ::x::
+::x:: do ::x:: end
+do ::x:: end ::x::
+::x
+::x:
+repeat goto x; local z; ::x:: until z
+repeat if x then goto cont end; local z = 1; ::cont:: until z
+function
+function f
+function f(
+function f(a
+function f(a,
+function f(a,) end
+function f(...,a) end
+function f(1) end
+function f() return ... end
+function f(...) return ... end
+function f.g:h.i() end
+function f:g:h() end
+local function f.g() end
+f(
+f(1
+f(1,
+f(1,)
+f{
+f{1
+f{1,
+f{[1] 2}
+f{a = }
+f{1 2}
+f 1
+f.
+f:
+f:g
+f:g = 1
+f() = 1
+f = 1 = 2
+a, b
+a, b = 
+a, f() = 1, 2
+(a) = 1
+(a).b = 1
+a.b, c[1] = 1
+x = "abc
+x = "abc\n
+x = 'a\q'
+x = "\x"
+x = "\xg0"
+x = "\x1"
+x = "\400"
+x = "\u"
+x = "\u{"
+x = "\u{}"
+x = "\u{110000000}"
+x = "\u{7fffffff}"
+x = "\u{80000000}"
+x = "\u{12"
+x = "\z  abc
+x = [[abc
+x = [==[abc]=]
+x = [=abc
+x = [=[abc]=]]
+--[[ abc
+--[==[ abc ]]
+x = 1e
+x = 1e+
+x = 0x
+x = 0xg
+x = 1..2
+x = 1.2.3
+x = 3x
+x = 0x1p
+x = 0x.p1
+x = 08
+x = 1e5e5
+x = .5.
+x = 5 .. 
+x = $
+x = @ 
+x = a!b
+x = ~
+x = not
+x = -
+x = #
+x = 1 +
+x = 1 + * 2
+x = (1
+x = (1 2)
+x = ()
+x = {
+x = {,}
+x = {;}
+x = {1,,2}
+x = {a.b = 1}
+x = {[1]}
+x = {[1] = }
+x = {function}
+x = function
+x = function (
+x = function () 
+x = a.1
+x = a."b"
+x = a[1
+x = a[]
+x = a:b
+x = a:b.c()
+x = ...
+local a, b, = 1
+local a.b = 1
+local function
+local function 1
+end
+else
+until x
+and
+x = and
+x = 1 and
+x = or 1
+x = nil nil
+x = 'a' 'b'
+x = ('a') 'b'
+x = a 'b' 'c'
+return 1;;
+return;
+return; x = 1
+;;;
+goto continue; ::continue::
+while x do goto continue; local y ::continue:: end
+while x do goto continue; local y; ::continue:: ; end
+while x do goto continue; local y; ::continue:: y() end
+local x <const> = 5; return x + 1
+local x <CONST> = 5
+local function f() goto l end ::l::
+::l:: local function f() goto l end
+x = }=
+x = 'unfinished\
+x = "a\
+b"
+[[x]] = 1
+[1] = 2
+"x" = 1
+1 = 1
+nil = 1
+true()
+("x"):f()
+"x":f()
+{}.x = 1
+({}).x = 1
+({}){}
+return {}
+x.y:z{1}.w = 2
+x = a.b:c"d".e[1](2){3}
+x = function(...) local a <close> = ... end
+a.b:c = 1
+a = b = c
+a += 1
+a ++
+a != b
+x = \xff
+\x01
+a \x7f b
+x = 1 // 2 ~ 3 >> 4 << 5 | 6 & 7 ^ 8 .. 9
+x = a < b < c == d ~= e <= f >= g > h
+x = a; (b)()
+x = a
+\n(b)()
+x = \n\n\n }
+if x then\n\n\n
+(\n\n\n1
+x = {\n\n\n
+f(\n\n\n
+function f()\n\n\n
+do\n\n\n
+while x do\n\n\n
+repeat\n\n\n
+for i = 1, 2 do\n\n\n
+x = "\n"
+x = '\z\n\n  a
+x = [[\n\n\n
+goto x\n\n
+#!shebang
+x = 1 --[[ a ]] y = 2 --[==[ b ]==] z = 3 -- c
+x = 0xffffffffffffffffff + 9223372036854775807 + 9223372036854775808 + 1e308 + 1e309 + 0x.8p1
+"#;
+
+fn corpus() -> impl Iterator<Item = String> {
+    CORPUS
+        .lines()
+        .skip(1)
+        .map(|line| line.replace("\\n", "\n").replace("\\x01", "\x01"))
+}
+
+#[test]
+fn errors_are_worded_as_puc_words_them() {
+    let lua = mlua::Lua::new();
+    let mut different = List::new();
+    for text in corpus() {
+        let ours = compile_text(text.as_bytes(), PLAIN).err();
+        let theirs = puc(&lua, text.as_bytes());
+        if ours != theirs {
+            different.push(std::format!(
+                "{text:?}\n  ours   {ours:?}\n  theirs {theirs:?}"
+            ));
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// A small generator of random numbers, so that a failure can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
+}
+
+/// Programs that are right, and use all of the grammar.
+const PROGRAMS: &[&str] = &[
+    "local a, b <const>, c <close> = 1, 'x', nil; a = b .. c; local function f(x, ...) \
+     local t = {1, x, n = 2, [x] = ..., f(x), ...} return #t, t.n, ... end return f(a, b)",
+    "for i = 1, 10, 2 do local s = i; for k, v in pairs(t) do if k == i then goto continue \
+     elseif v > 3 then break else t[k] = -v + ~i // 2 end ::continue:: end end",
+    "while x and not y or z do repeat local q = function() return q, x end x = x - 1 until q() < 3 \
+     do local z <const> = 5; print(z, z + 1, z ^ 2, -z) end end ::top:: goto top",
+    "function a.b.c:d(e, f) self.x, self[e], f = f, e, self:d(1, 2){3}'4'[[5]].y end \
+     a.b['c']:d(nil, true, false) t = {} t.x.y.z = 1 t[1][2] = 0x1p4 < 3 == (2 >= 1)",
+    "local x = 5 & 3 | 2 ~ 1 << 4 >> 1 .. 'z' .. 1.5e3 local y = (x and 1 or 2) + (not x and 3) \
+     if x ~= y then return end local function g() return g() end return g, (g())",
+    "local t = setmetatable({}, {__index = function(t, k) return k end}); a, b, t[a], t.b = b, a, 1",
+];
+
+/// Pieces of a program that tokens are made of.
+fn pieces(program: &str) -> List<&str> {
+    let bytes = program.as_bytes();
+    let class = |c: u8| match c {
+        b' ' => 0,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'\'' => 1,
+        _ => 2,
+    };
+    let mut all = List::new();
+    let mut start = 0;
+    for i in 1..=bytes.len() {
+        let ends =
+            i == bytes.len() || class(bytes[i]) != class(bytes[i - 1]) || class(bytes[i]) == 2;
+        if ends {
+            all.push(&program[start..i]);
+            start = i;
+        }
+    }
+    all
+}
+
+#[test]
+fn mutated_programs_fail_as_they_do_in_puc() {
+    let lua = mlua::Lua::new();
+    let mut random = Random(0x1234_5678_9abc_def1);
+    let every: List<&str> = PROGRAMS
+        .iter()
+        .flat_map(|program| pieces(program))
+        .collect();
+    let (mut wrong, mut right) = (0, 0);
+    for _ in 0..6_000 {
+        let mut pieces = pieces(PROGRAMS[random.below(PROGRAMS.len())]);
+        for _ in 0..=random.below(3) {
+            let at = random.below(pieces.len());
+            let other = every[random.below(every.len())];
+            match random.below(4) {
+                0 => drop(pieces.remove(at)),
+                1 => pieces.insert(at, other),
+                2 => pieces[at] = other,
+                _ => {
+                    let with = random.below(pieces.len());
+                    pieces.swap(at, with);
+                }
+            }
+        }
+        let text = pieces.concat();
+        let ours = compile_text(text.as_bytes(), PLAIN).err();
+        let theirs = puc(&lua, text.as_bytes());
+        assert_eq!(ours, theirs, "{text}");
+        if ours.is_some() {
+            wrong += 1
+        } else {
+            right += 1
+        }
+    }
+    std::println!("{wrong} wrong programs with PUC's messages, {right} right ones");
+    assert!(wrong > 3_000 && right > 300);
+}
+
+#[test]
+fn limits_end_in_messages() {
+    let many = |n: usize, f: &dyn Fn(usize) -> String| (0..n).map(f).collect::<String>();
+    let cases: List<(String, &str)> = std::vec![
+        (
+            many(201, &|i| std::format!("local a{i}\n")),
+            "too many local variables (limit is 200)"
+        ),
+        (
+            many(10, &|f| {
+                let locals = many(30, &|i| std::format!("local a{f}_{i} = 1\n"));
+                std::format!("{locals} local function f{f}()\n")
+            }) + &many(10, &|f| many(30, &|i| std::format!(
+                "a{f}_{i} = a{f}_{i} + 1\n"
+            ))) + &"end ".repeat(10),
+            "too many upvalues (limit is 255) in function at line 279",
+        ),
+        (
+            std::format!("return {}", many(260, &|i| std::format!("x[{i}], ")) + "1"),
+            "function or expression needs too many registers",
+        ),
+        (std::format!("x = {}", "(".repeat(1000)), "C stack overflow"),
+        (std::format!("x = {}", "{".repeat(1000)), "C stack overflow"),
+        ("do ".repeat(1000), "C stack overflow"),
+        ("if x then else ".repeat(1000), "C stack overflow"),
+        ("function f() ".repeat(1000), "C stack overflow"),
+        (
+            std::format!("x = {}1", "-".repeat(1000).replace('-', "- ")),
+            "C stack overflow"
+        ),
+        (
+            std::format!("x = {}1", "a ..".repeat(1000)),
+            "C stack overflow"
+        ),
+        (
+            std::format!("x = {}1", "a ^".repeat(1000)),
+            "C stack overflow"
+        ),
+        (
+            std::format!("a{} = 1", ",a".repeat(1000)),
+            "C stack overflow"
+        ),
+        ("::a:: ".repeat(3), "label 'a' already defined on line 1"),
+    ];
+    let lua = mlua::Lua::new();
+    for (text, message) in cases {
+        let ours = compile_text(text.as_bytes(), PLAIN).unwrap_err();
+        assert!(ours.contains(message), "{ours}");
+        assert!(
+            puc(&lua, text.as_bytes()).is_some_and(|theirs| theirs.contains(message)),
+            "{ours}"
+        );
+    }
+    let nested = |open: &str, inner: &str, close: &str| {
+        std::format!("local a {}{inner}{}", open.repeat(100), close.repeat(100))
+    };
+    for text in [
+        nested("do ", "", " end"),
+        nested("while a do ", "", " end"),
+        nested("if a then else ", "", " end"),
+        nested("function foo () ", "", " end"),
+        std::format!("return {}2{}", "(".repeat(190), ")".repeat(190)),
+        std::format!("x = {}0{}", "{".repeat(100), "}".repeat(100)),
+        std::format!("return a {}", " + a".repeat(100_000)),
+        std::format!("return a {}", " and a".repeat(100_000)),
+        many(1000, &|i| std::format!("::l{i}:: ; ")).replace(" ; ", " ; x = 1 "),
+    ] {
+        compile_text(text.as_bytes(), PLAIN).unwrap();
+    }
+}
+
+#[test]
+fn a_workspace_that_is_too_small_is_no_crash() {
+    let text: String = PROGRAMS
+        .iter()
+        .map(|p| std::format!("do {p} end\n"))
+        .collect();
+    let text = text.as_bytes();
+    let mut needed = 0;
+    for size in (0..workspace_size(text.len())).step_by(97) {
+        let mut workspace = std::vec![0u8; size];
+        match compile(
+            &[Chunk {
+                name: b"test",
+                text,
+            }],
+            PLAIN,
+            &mut workspace,
+        ) {
+            Ok(_) => {
+                needed = size;
+                break;
+            }
+            Err(diagnostic) => {
+                assert_eq!(
+                    diagnostic.to_string(),
+                    "test: not enough memory to compile it"
+                );
+            }
+        }
+    }
+    std::println!(
+        "{} bytes of source need {needed} bytes of workspace",
+        text.len()
+    );
+    assert!(needed > 0);
+}
+
+#[test]
+fn modules_are_in_the_image() {
+    let chunks = [
+        Chunk {
+            name: b"main.lua",
+            text: b"#!/usr/bin/lua\nlocal m = require 'net.util'\nreturn m",
+        },
+        Chunk {
+            name: b"net.util",
+            text: b"local M = {}\nfunction M.f() return 1 end\nreturn M",
+        },
+    ];
+    let mut workspace = std::vec![0u8; 1 << 16];
+    let image = compile(
+        &chunks,
+        Options {
+            file: true,
+            ..PLAIN
+        },
+        &mut workspace,
+    )
+    .unwrap();
+    let image = Image::open(image).unwrap();
+    let main = image.find_module(b"net.util").unwrap();
+    assert_eq!(
+        image.chunk_name(image.proto(main).unwrap().chunk),
+        b"net/util.lua"
+    );
+    assert_eq!(image.line(&image.proto(0).unwrap(), 0), 2);
+    let bad = [
+        chunks[0],
+        Chunk {
+            name: b"net.util",
+            text: b"local M = \n\n}",
+        },
+    ];
+    let error = compile(&bad, PLAIN, &mut workspace).unwrap_err();
+    assert_eq!(error.to_string(), "main.lua:1: unexpected symbol near '#'");
+    let error = compile(
+        &bad,
+        Options {
+            file: true,
+            ..PLAIN
+        },
+        &mut workspace,
+    )
+    .unwrap_err();
+    assert_eq!((error.chunk, error.line), (1, 3));
+    assert_eq!(
+        error.to_string(),
+        "net/util.lua:3: unexpected symbol near '}'"
+    );
+}
+
+#[test]
+fn required_names_are_found() {
+    let mut found = List::new();
+    let text = br#"local a = require "a.b"
+        local c = require('c') -- require "no"
+        x.require "no"; y:require "no"; require(name); require [[d]]
+        local s = 'require "no"' f = require"#;
+    requires(text, true, |name, line| {
+        found.push((String::from_utf8_lossy(name).into_owned(), line))
+    });
+    let names: List<(&str, u32)> = found.iter().map(|(n, l)| (n.as_str(), *l)).collect();
+    assert_eq!(names, [("a.b", 1), ("c", 2), ("d", 3)]);
+}
+
+#[test]
+fn verdicts_are_constants_of_packet_scripts() {
+    let packet = Options {
+        packet: true,
+        ..PLAIN
+    };
+    assert!(listing("return DROP", packet).contains("LoadK      R0 verdict 2"));
+    for (text, message) in [
+        ("DROP = 1", "attempt to assign to verdict 'DROP'"),
+        ("x, ACCEPT = 1", "attempt to assign to verdict 'ACCEPT'"),
+        ("function DROP() end", "attempt to assign to verdict 'DROP'"),
+    ] {
+        assert_eq!(
+            compile_text(text.as_bytes(), packet).unwrap_err(),
+            std::format!("test:1: {message}")
+        );
+        compile_text(text.as_bytes(), PLAIN).unwrap();
+    }
+    for text in [
+        "local DROP = 1; DROP = 2",
+        "t.DROP = 1",
+        "local _ENV = {}; DROP = 1",
+    ] {
+        compile_text(text.as_bytes(), packet).unwrap();
+    }
+}
+
+#[test]
+fn a_mutated_image_is_refused_or_means_something() {
+    let mut random = Random(99);
+    let (mut refused, mut taken) = (0, 0);
+    for program in PROGRAMS {
+        let image = compile_text(
+            program.as_bytes(),
+            Options {
+                packet: true,
+                ..PLAIN
+            },
+        )
+        .unwrap();
+        for _ in 0..3000 {
+            let mut mutated = image.clone();
+            for _ in 0..=random.below(2) {
+                let at = random.below(mutated.len());
+                mutated[at] = random.below(256) as u8;
+            }
+            match crate::bytecode::verify::verify(&mutated) {
+                Ok(image) => {
+                    taken += 1;
+                    list(&image, &mut String::new()).unwrap();
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    std::println!("{refused} images refused, {taken} taken");
+    assert!(refused > 5000);
+}
