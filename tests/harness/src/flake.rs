@@ -8,16 +8,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::cache::{self, Key};
 use crate::command::{as_root, logged, output};
 use crate::debian::{self, Index};
+use crate::machine::{Machine, Shape};
+use crate::root::Root;
+use crate::session::{self, Input, Job, Outcome};
 use crate::sources::renew;
+use crate::suite::Suite;
 use crate::tools::workspace;
-use crate::{deps, progress};
+use crate::{deps, progress, vm};
 
 /// What is built, and whether it is built again to see that it comes out the same.
 const OUTPUTS: [(&str, bool); 6] = [
@@ -35,6 +40,26 @@ const KERNELS: [(&str, &str); 3] = [
     ("linuxPackages_6_12", "6.12."),
     ("linuxPackages_latest", ""),
 ];
+
+/// Modules that are loaded into the kernel of a suite.
+const LOADED: [(&str, &str); 3] = [
+    ("kmod-6_1", "bookworm"),
+    ("kmod-6_12", "trixie"),
+    ("kmod-latest", "backports"),
+];
+
+const LOAD: &str = r#"
+module=$(find /share -name 'xt_LUA.ko*')
+for needed in $(modinfo -F depends "$module" | tr , ' '); do modprobe "$needed"; done
+case $module in
+*.xz) xz -dc "$module" >/tmp/xt_LUA.ko ;;
+*) cp "$module" /tmp/xt_LUA.ko ;;
+esac
+insmod /tmp/xt_LUA.ko
+[ -d /sys/module/xt_LUA ]
+rmmod xt_LUA
+! dmesg | grep -E 'WARNING:|BUG:'
+"#;
 
 const RELEASE: &str = "trixie";
 const TOOLS: &str = "bc,binutils,cargo-web,dpkg-dev,gcc,gcc-12,kmod,libc6-dev,libelf1t64,make,pahole,\
@@ -90,8 +115,46 @@ pub fn run() -> Result<()> {
         "Built by Nix in its sandbox with Debian's toolchain; the engine and the modules came out \
          the same twice."
     );
+    for (name, suite) in LOADED {
+        let path = paths
+            .iter()
+            .find(|(built, _)| *built == name)
+            .map(|(_, path)| path);
+        println!("{}", load(suite, path.context("not built")?)?);
+    }
     println!("{}", builder.with_nixpkgs());
     Ok(())
+}
+
+/// Loads a module that Nix built into Debian's kernel of the same release, and unloads it.
+fn load(name: &str, built: &str) -> Result<String> {
+    let suite = Suite::by_name(name)?;
+    let root = Root::of(&suite)?;
+    let release = root.release()?;
+    let folder = Path::new(built).join("lib/modules").join(&release);
+    if !folder.is_dir() {
+        return Ok(format!(
+            "{name} has kernel {release}, for which Nix built no module."
+        ));
+    }
+    let what = format!("loading what Nix built into {name}'s kernel");
+    progress::step(&what, || {
+        let mut machine = Machine::boot(&vm::boot_files(&suite, true)?, Shape::default())?;
+        let job = Job {
+            arguments: ["sh", "-euxc", LOAD].map(String::from).into(),
+            share: Some(&folder),
+            input: Input::Nothing,
+            timeout: Some(Duration::from_secs(300)),
+        };
+        let mut said = Vec::new();
+        let mut complained = Vec::new();
+        match session::run(&mut machine, &job, &mut said, &mut complained)? {
+            Outcome::Exited(0) => Ok(format!(
+                "Loaded into {name}'s kernel {release}, and unloaded."
+            )),
+            outcome => bail!("{outcome:?}\n{}", String::from_utf8_lossy(&complained)),
+        }
+    })
 }
 
 /// A root with compilers, which the sandbox has as /usr.
