@@ -253,8 +253,15 @@ static int ps_do_reload_locked(struct ps_request *req)
 
 	if (IS_ERR(version))
 		return PTR_ERR(version);
-	ret = ps_version_reload(version, &moved, &req->err, &req->out) ?:
-	      ps_version_keep(version, &req->err, &req->out);
+	ret = ps_version_reload(version, &moved, &req->err, &req->out);
+	if (!ret) {
+		ret = ps_version_keep(version, &req->err, &req->out);
+		if (ret && moved) {
+			ps_text_add(&req->out, "%s: it goes with its last rule, for: %s\n",
+				    version->name, req->err.at);
+			ret = 0;
+		}
+	}
 	if (!ret) {
 		ps_version_take(version);
 		ret = ps_reply_loaded(req, PS_CMD_RELOAD, version->hash, 0, &moved);

@@ -200,6 +200,9 @@ void ps_env_put_user(struct ps_env *env)
 
 /**
  * ps_env_find_function - handle of a global function
+ * @env: whose
+ * @name: of the function
+ * @err: gets the reason
  *
  * Return: >= 0 for ps_run(), or an error with its reason in @err.
  */

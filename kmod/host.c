@@ -126,11 +126,11 @@ void ps_host_print(void *cookie, const struct ps_packet *packet, const u8 *text,
 {
 	struct ps_env *env = cookie;
 
-	if (packet) {
-		ps_mail_print(env, text, len);
-	} else if (env->load_text) {
+	if (env->load_text) {
 		ps_text_put(env->load_text, text, len);
 		ps_text_put(env->load_text, "\n", 1);
+	} else {
+		ps_mail_print(env, text, len);
 	}
 }
 

@@ -214,7 +214,10 @@ fail:
 }
 
 /**
- * ps_version_find - the version of a name with this hash, or the newest where @hash is NULL
+ * ps_version_find - the version of a name with this hash, or the newest
+ * @pn: namespace
+ * @name: of the script
+ * @hash: or NULL for the newest
  *
  * Return: with one more user, or NULL.
  */
@@ -399,6 +402,8 @@ static int ps_reload_prepare(struct ps_version *version, struct ps_rule *rule, s
  * ps_version_reload - move every rule of the name to this version
  * @version: that the caller is a user of
  * @moved: how many rules
+ * @err: gets the reason
+ * @out: gets what the top level prints
  *
  * Under load_lock, which also keeps rules from being made; they may go, though, so each step looks
  * again. Packets in flight finish on what they began with.

@@ -186,7 +186,9 @@ struct ps_rule *ps_rule_get(struct ps_net *pn, struct xt_lua_tginfo *info,
 	rule = ps_rule_new(pn, info, par);
 	if (!rule)
 		return ERR_PTR(-ENOMEM);
-	mutex_lock(&pn->load_lock);
+	ret = mutex_lock_killable(&pn->load_lock);
+	if (ret)
+		goto not_locked;
 	binding = ps_rule_bind(pn, info, err);
 	if (IS_ERR(binding)) {
 		ret = PTR_ERR(binding);
@@ -214,6 +216,7 @@ struct ps_rule *ps_rule_get(struct ps_net *pn, struct xt_lua_tginfo *info,
 
 fail:
 	mutex_unlock(&pn->load_lock);
+not_locked:
 	queue_rcu_work(ps_workqueue, &rule->free_work);
 	return ERR_PTR(ret);
 }

@@ -174,6 +174,8 @@ static ssize_t ps_source_append(struct ps_source *source, const struct ps_piece 
 
 /**
  * ps_source_read - the script, its modules and arguments of a request
+ * @info: the request
+ * @err: gets the reason
  *
  * Return: to be freed by kvfree(), or an error with its reason in @err.
  */

@@ -8,8 +8,8 @@
 
 #include "ps.h"
 
-/**
- * ps_text_init - an empty text with @room bytes
+/*
+ * ps_text_init - an empty text with so many bytes of room
  */
 int ps_text_init(struct ps_text *text, size_t room)
 {
