@@ -17,10 +17,13 @@ extern crate std;
 
 pub mod bytecode;
 pub mod compiler;
+pub mod env;
 pub mod host;
 pub mod memory;
 pub mod number;
 pub mod packet;
 pub mod stdlib;
+#[cfg(feature = "user")]
+pub mod user;
 pub mod value;
 pub mod vm;

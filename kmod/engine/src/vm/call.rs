@@ -475,4 +475,26 @@ impl Vm {
     pub(crate) fn lua_closure(&self, v: Value) -> Option<Ref> {
         (v.tag == Tag::Closure && self.heap.kind(v.as_ref()) == Kind::Closure).then(|| v.as_ref())
     }
+
+    // --- finalizers ----------------------------------------------------------------------------------
+
+    /// Calls every finalizer that waits, from outside any function. Each error is dropped.
+    pub(crate) fn run_finalizers(&mut self) {
+        while let Some(t) = self.heap.take_doomed() {
+            let v = Value::object(Tag::Table, t);
+            let finalizer = self.metamethod(v, Event::Gc);
+            if super::native::is_function(finalizer) {
+                let _ = self.call_from_host(finalizer, &[v], 0, |_, _| ());
+            }
+            if self.fuel < 0 {
+                return;
+            }
+        }
+    }
+
+    /// The environment ends: everything with a finalizer is finalized.
+    pub fn finish(&mut self) {
+        self.heap.doom_all();
+        self.run_finalizers();
+    }
 }

@@ -485,4 +485,49 @@ impl Vm {
             None => 0,
         }
     }
+
+    /// The main function of the program.
+    pub fn program_main(&mut self) -> Result<Value, Raise> {
+        self.main_function(0)
+    }
+
+    /// The function behind a handle.
+    pub(crate) fn handle(&self, handle: u32) -> Value {
+        self.handles.get(handle as usize).copied().unwrap_or(Value::NIL)
+    }
+
+    /// Pins a function.
+    pub(crate) fn add_handle(&mut self, v: Value) -> u32 {
+        let handle = self.handle_count;
+        if let Some(slot) = self.handles.get_mut(handle as usize) {
+            *slot = v;
+            self.handle_count += 1;
+        }
+        handle
+    }
+
+    /// The last error's text.
+    pub fn last_error_text(&self) -> &[u8] {
+        self.last_error.get(..self.last_error_len as usize).unwrap_or(&[])
+    }
+
+    /// The text of a reason.
+    pub fn reason_text(&self, number: u32) -> &[u8] {
+        self.reasons.get(number as usize).map_or(&[], |&v| self.bytes(v))
+    }
+
+    /// Whether a panic was contained here.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    /// A panic was contained here: nothing runs any more.
+    pub fn poison(&mut self) {
+        self.poisoned = true;
+    }
+
+    /// What was raised is of no interest any more.
+    pub(crate) fn forget_error(&mut self) {
+        self.error = Value::NIL;
+    }
 }

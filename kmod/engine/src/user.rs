@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The engine for programs: compile, look, run. Memory is owned here, and errors are text.
+
+use crate::bytecode::image::Image;
+use crate::bytecode::list;
+use crate::compiler::{self, Diagnostic, Options};
+use crate::env::{self, Config, Text};
+use crate::host::user::{Print, UserPacket};
+use crate::host::{RunResult, Status};
+use crate::memory::Usage;
+use crate::vm::Vm;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::boxed::Box;
+use std::format;
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+
+pub use crate::compiler::Chunk;
+
+/// A compiled program.
+pub struct Program {
+    image: Box<[u64]>,
+    len: usize,
+}
+
+/// Compiles a packet script (the first chunk) with its modules.
+///
+/// # Errors
+///
+/// What is wrong with the source, as `name:line: message`.
+pub fn check(chunks: &[Chunk]) -> Result<Program, Diagnostic> {
+    compile(chunks, Options { packet: true, file: true, seed: seed() })
+}
+
+/// Compiles plain Lua, as `pstui lua` runs it.
+///
+/// # Errors
+///
+/// What is wrong with the source, as `name:line: message`.
+pub fn check_plain(chunks: &[Chunk]) -> Result<Program, Diagnostic> {
+    compile(chunks, Options { packet: false, file: true, seed: seed() })
+}
+
+fn compile(chunks: &[Chunk], options: Options) -> Result<Program, Diagnostic> {
+    let source: usize = chunks.iter().map(|chunk| chunk.text.len()).sum();
+    let size = compiler::workspace_size(source).div_ceil(8);
+    let mut work = vec![0u64; size];
+    // SAFETY: the bytes of a vector of words.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(work.as_mut_ptr().cast::<u8>(), size * 8) };
+    let len = compiler::compile(chunks, options, bytes)?.len();
+    work.truncate(len.div_ceil(8));
+    Ok(Program { image: work.into_boxed_slice(), len })
+}
+
+/// A number that nobody can guess.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
+impl Program {
+    /// The image.
+    pub fn image(&self) -> &[u8] {
+        // SAFETY: the bytes of a slice of words.
+        unsafe { core::slice::from_raw_parts(self.image.as_ptr().cast(), self.len) }
+    }
+
+    /// A listing for people.
+    pub fn disassemble(&self) -> String {
+        let mut text = String::new();
+        if let Ok(image) = Image::open(self.image()) {
+            let _ = list::list(&image, &mut text);
+        }
+        text
+    }
+}
+
+/// What an environment of user space is to be like.
+pub struct Settings {
+    /// Bytes of live memory that are guaranteed.
+    pub memory: u64,
+    /// Fuel of the top level.
+    pub load_fuel: u64,
+    /// Fuel of a packet.
+    pub packet_fuel: u64,
+    /// The table `args`.
+    pub args: Vec<(String, String)>,
+    /// Where `print` and `p:log` go.
+    pub print: Print,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            memory: 1 << 20,
+            load_fuel: 100_000_000,
+            packet_fuel: 100_000,
+            args: Vec::new(),
+            print: Box::new(|_| ()),
+        }
+    }
+}
+
+/// What a packet came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Verdict, operand and reason, or the error with its traceback.
+    pub verdict: Result<RunResult, String>,
+    /// How the run ended.
+    pub status: Status,
+    /// Fuel used.
+    pub fuel: u64,
+}
+
+/// A program instance with its globals.
+pub struct Environment {
+    region: *mut u8,
+    layout: Layout,
+    // The machine reads the image and calls the print function by pointer.
+    _program: Box<Program>,
+    _print: Box<Print>,
+}
+
+impl Environment {
+    /// Makes an environment and runs the top level.
+    ///
+    /// # Errors
+    ///
+    /// The message of the error in the top level, with a traceback.
+    pub fn new(program: Program, settings: Settings) -> Result<Self, String> {
+        let mut env = Self::prepare(program, settings)?;
+        match env.machine().run_main() {
+            Ok(()) => Ok(env),
+            Err(_) => Err(env.last_error()),
+        }
+    }
+
+    /// The same without running the top level.
+    ///
+    /// # Errors
+    ///
+    /// There is not enough memory.
+    pub fn prepare(program: Program, settings: Settings) -> Result<Self, String> {
+        let program = Box::new(program);
+        let mut print = Box::new(settings.print);
+        let size = env::region_size(program.image(), settings.memory);
+        let layout = usize::try_from(size)
+            .ok()
+            .filter(|&size| size > 0)
+            .and_then(|size| Layout::from_size_align(size, 4096).ok())
+            .ok_or_else(|| format!("no environment can have {} bytes of memory", settings.memory))?;
+        // SAFETY: the size is not zero.
+        let region = unsafe { alloc_zeroed(layout) };
+        if region.is_null() {
+            return Err(format!("the machine has no {size} bytes of memory to give"));
+        }
+        let args: Vec<(&[u8], &[u8])> =
+            settings.args.iter().map(|(k, v)| (k.as_bytes(), v.as_bytes())).collect();
+        let mut seeds = [0; 16];
+        for (to, from) in seeds.iter_mut().zip(seed().to_le_bytes().into_iter().chain(seed().to_le_bytes())) {
+            *to = from;
+        }
+        let config = Config {
+            memory: settings.memory,
+            load_fuel: settings.load_fuel,
+            packet_fuel: settings.packet_fuel,
+            seed: seeds,
+            args: &args,
+            cookie: core::ptr::from_mut::<Print>(&mut print).cast(),
+        };
+        let image = Image::open(program.image()).map_err(|e| String::from(e.0))?;
+        let parts = crate::vm::Layout::of(&image, settings.memory)
+            .ok_or_else(|| String::from("too much memory for one environment"))?;
+        // SAFETY: the region is fresh, zeroed and of that layout's size; program and print live in
+        // boxes that go with the environment; the compiler has verified the image.
+        let made = unsafe { Vm::create(region, &parts, &image, &config) }.is_ok();
+        let env = Self { region, layout, _program: program, _print: print };
+        if made { Ok(env) } else { Err(String::from("not enough memory for the program itself")) }
+    }
+
+    /// The machine inside.
+    pub fn machine(&mut self) -> &mut Vm {
+        // SAFETY: the region is this environment's own.
+        unsafe { env::machine(self.region) }
+    }
+
+    /// Looks a global function up; the handle is for [`Environment::run`].
+    ///
+    /// # Errors
+    ///
+    /// There is no such function.
+    pub fn bind(&mut self, name: &str) -> Result<u32, String> {
+        let mut buf = [0; 256];
+        let mut text = Text::new(&mut buf);
+        let bound = self.machine().bind(name.as_bytes(), &mut text);
+        let len = text.len;
+        bound.map_err(|_| String::from_utf8_lossy(&buf[..len]).into_owned())
+    }
+
+    /// Runs a function on a packet. Fuel 0 is the environment's own limit.
+    pub fn run(&mut self, handle: u32, packet: &mut UserPacket, fuel: u64) -> Outcome {
+        // SAFETY: the packet is borrowed for the whole call.
+        let result = unsafe { env::run(self.region, handle, packet.raw(), fuel) };
+        let verdict = if result.status == Status::Ok { Ok(result) } else { Err(self.last_error()) };
+        Outcome { verdict, status: result.status, fuel: result.fuel }
+    }
+
+    /// The last error with its traceback.
+    pub fn last_error(&self) -> String {
+        // SAFETY: the region is this environment's own.
+        String::from_utf8_lossy(unsafe { env::last_error(self.region) }).into_owned()
+    }
+
+    /// The text of a reason that came in a result (`reason - 1`).
+    pub fn reason(&self, number: u32) -> String {
+        // SAFETY: the region is this environment's own.
+        String::from_utf8_lossy(unsafe { env::reason(self.region, number) }).into_owned()
+    }
+
+    /// How much memory is in use.
+    pub fn usage(&self) -> Usage {
+        // SAFETY: the region is this environment's own.
+        unsafe { env::usage(self.region) }.0
+    }
+
+    /// Bytes of the region.
+    pub fn region_bytes(&self) -> usize {
+        self.layout.size()
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout, and nothing refers to it any more.
+        unsafe { dealloc(self.region, self.layout) };
+    }
+}
+
+/// Plain Lua, as the `lua` command runs it.
+pub mod plain {
+    use super::{Chunk, Environment, Print, Settings, String, check_plain, format};
+    use crate::value::{Tag, Value};
+
+    /// How to run.
+    pub struct Settings_ {
+        /// Bytes of live memory that are guaranteed.
+        pub memory: u64,
+        /// Fuel; 0 is none to speak of a limit.
+        pub fuel: u64,
+        /// Where `print` goes.
+        pub print: Print,
+    }
+
+    /// Runs a program with its arguments: the table `arg` and the `...` of the main chunk.
+    /// `script` becomes `arg[0]`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the source, or the message of the error with a traceback.
+    pub fn run(chunks: &[Chunk], script: &str, args: &[&[u8]], settings: Settings_) -> Result<(), String> {
+        let program = check_plain(chunks).map_err(|d| format!("{d}"))?;
+        let fuel = if settings.fuel == 0 { u64::MAX / 4 } else { settings.fuel };
+        let mut env = Environment::prepare(
+            program,
+            Settings { memory: settings.memory, load_fuel: fuel, print: settings.print, ..Settings::default() },
+        )?;
+        match start(&mut env, script, args) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(env.last_error()),
+        }
+    }
+
+    fn start(env: &mut Environment, script: &str, args: &[&[u8]]) -> Result<(), crate::vm::error::Raise> {
+        let vm = env.machine();
+        let globals = vm.globals();
+        let t = vm.new_table(args.len() as u32, 1)?;
+        let name = vm.new_string(b"arg")?;
+        vm.raw_set(globals, name, Value::object(Tag::Table, t))?;
+        let script = vm.new_string(script.as_bytes())?;
+        vm.raw_set_int(t, 0, script)?;
+        let mut values = std::vec::Vec::new();
+        for (i, arg) in args.iter().enumerate() {
+            let v = vm.new_string(arg)?;
+            vm.raw_set_int(t, i as i64 + 1, v)?;
+            values.push(v);
+        }
+        let main = vm.program_main()?;
+        let result = vm.call_from_host(main, &values, 0, |_, _| ());
+        vm.finish();
+        result
+    }
+}
