@@ -130,10 +130,11 @@ pub const fn shape(op: Op) -> Shape {
         Shape { span, ..shape }
     }
     match op {
-        Op::PktNo | Op::PktNeI => off(wide(Register, Signed), Off::Skip),
         Op::GetField2 => off(abc(Register, Register, Path), Off::Path),
         Op::GetField => abc(Register, Register, Name),
-        Op::JmpNeI
+        Op::PktNo
+        | Op::PktNeI
+        | Op::JmpNeI
         | Op::JmpEqI
         | Op::JmpLtI
         | Op::JmpNLtI
@@ -210,8 +211,7 @@ pub const fn shape(op: Op) -> Shape {
         | Op::PowK => off(abc(Register, Register, Number), Off::Most(2)),
         Op::TailCall => span(abc(Register, Count, Zero), Span::TailCall),
         Op::Return => span(abc(Register, Count, Flag), Span::Return),
-        Op::ForPrep => span(wide(Register, Forward), Span::Fixed(4)),
-        Op::TForPrep => span(wide(Register, Forward), Span::Fixed(4)),
+        Op::ForPrep | Op::TForPrep => span(wide(Register, Forward), Span::Fixed(4)),
         Op::TForCall => span(abc(Register, Zero, Count), Span::Iterate),
         Op::TForLoop => span(off(wide(Register, Backward), Off::Fuel), Span::Fixed(5)),
         Op::VarArg => span(abc(Register, Zero, Count), Span::VarArg),

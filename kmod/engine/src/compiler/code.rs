@@ -382,7 +382,7 @@ impl Compiler<'_, '_> {
     }
 
     /// Puts a value without jumps into a register.
-    fn discharge_to(&mut self, e: &mut Exp, register: u8) -> Result<()> {
+    fn put_plain(&mut self, e: &mut Exp, register: u8) -> Result<()> {
         self.discharge(e)?;
         match e.kind {
             Kind::Nil => self.load_nil(register, 1)?,
@@ -425,8 +425,8 @@ impl Compiler<'_, '_> {
     }
 
     /// Puts a value into a register, where its jumps bring theirs too.
-    pub(super) fn to(&mut self, e: &mut Exp, register: u8) -> Result<()> {
-        self.discharge_to(e, register)?;
+    pub(super) fn put(&mut self, e: &mut Exp, register: u8) -> Result<()> {
+        self.put_plain(e, register)?;
         if let Kind::Jump(pc) = e.kind {
             e.t = self.prepend(e.t, pc);
         }
@@ -456,48 +456,48 @@ impl Compiler<'_, '_> {
     }
 
     /// Puts a value into the next register.
-    pub(super) fn to_next(&mut self, e: &mut Exp) -> Result<u8> {
+    pub(super) fn put_next(&mut self, e: &mut Exp) -> Result<u8> {
         self.discharge(e)?;
         self.free_exp(e);
         let register = self.reserve(1)?;
-        self.to(e, register)?;
+        self.put(e, register)?;
         Ok(register)
     }
 
     /// Puts a value into some register.
-    pub(super) fn to_any(&mut self, e: &mut Exp) -> Result<u8> {
+    pub(super) fn put_any(&mut self, e: &mut Exp) -> Result<u8> {
         self.discharge(e)?;
         if let Kind::Reg(register) = e.kind {
             if !e.has_jumps() {
                 return Ok(register);
             }
             if u16::from(register) >= self.var_registers() {
-                self.to(e, register)?;
+                self.put(e, register)?;
                 return Ok(register);
             }
         }
-        self.to_next(e)
+        self.put_next(e)
     }
 
     /// Leaves an upvalue that is a table in its place, and puts anything else into a register.
-    pub(super) fn to_register_or_up(&mut self, e: &mut Exp) -> Result<()> {
+    pub(super) fn put_table(&mut self, e: &mut Exp) -> Result<()> {
         if !matches!(e.kind, Kind::Up(_)) || e.has_jumps() {
-            self.to_any(e)?;
+            self.put_any(e)?;
         }
         Ok(())
     }
 
     /// Makes sure that a value is either in a register or a constant.
-    pub(super) fn to_value(&mut self, e: &mut Exp) -> Result<()> {
+    pub(super) fn put_value(&mut self, e: &mut Exp) -> Result<()> {
         if e.has_jumps() {
-            self.to_any(e)?;
+            self.put_any(e)?;
             Ok(())
         } else {
             self.discharge(e)
         }
     }
 
-    /// `table[key]`; the table was left by [`Self::to_register_or_up`].
+    /// `table[key]`; the table was left by [`Self::put_table`].
     pub(super) fn indexed(&mut self, table: &mut Exp, key: &Exp) -> Result<()> {
         let mut key = *key;
         let name = match key.kind {
@@ -516,21 +516,21 @@ impl Compiler<'_, '_> {
         // already, below the table's.
         let register = match table.kind {
             Kind::Local(register, _) | Kind::Reg(register) => register,
-            _ => self.to_any(table)?,
+            _ => self.put_any(table)?,
         };
         table.kind = match (name, key.kind) {
             (Some((constant, name)), _) => Kind::IndexStr(register, constant, name),
             (None, Kind::Int(i)) if !key.has_jumps() && u16::try_from(i).is_ok() => {
                 Kind::IndexInt(register, i as u16)
             }
-            _ => Kind::Index(register, self.to_any(&mut key)?),
+            _ => Kind::Index(register, self.put_any(&mut key)?),
         };
         Ok(())
     }
 
     /// `e:name`: the method and its receiver in the next two registers.
     pub(super) fn method(&mut self, e: &mut Exp, name: u32) -> Result<()> {
-        let object = self.to_any(e)?;
+        let object = self.put_any(e)?;
         self.free_exp(e);
         let base = self.reserve(2)?;
         let key = Exp::new(Kind::Str(name));
@@ -544,7 +544,7 @@ impl Compiler<'_, '_> {
                 0,
             ))?;
             let mut key = key;
-            let register = self.to_next(&mut key)?;
+            let register = self.put_next(&mut key)?;
             let receiver = u16::from(base).wrapping_add(1);
             self.emit(Inst::abc(Op::GetIndex, base, receiver, u16::from(register)))?;
             self.free_exp(&key);
@@ -558,14 +558,14 @@ impl Compiler<'_, '_> {
         match variable.kind {
             Kind::Local(register, _) => {
                 self.free_exp(value);
-                return self.to(value, register);
+                return self.put(value, register);
             }
             Kind::Boxed(register, _) => {
-                let from = self.to_any(value)?;
+                let from = self.put_any(value)?;
                 self.emit(Inst::abc(Op::SetBox, register, u16::from(from), 0))?;
             }
             Kind::Up(index) | Kind::UpBox(index) => {
-                let from = self.to_any(value)?;
+                let from = self.put_any(value)?;
                 self.emit(Inst::abc(Op::SetUp, index, u16::from(from), 0))?;
             }
             Kind::IndexUp(up, key, _) => {
@@ -575,7 +575,7 @@ impl Compiler<'_, '_> {
                 self.store_with(Op::SetField, Op::SetFieldK, table, key, value)?;
             }
             Kind::IndexInt(table, key) => {
-                let from = self.to_any(value)?;
+                let from = self.put_any(value)?;
                 self.emit(Inst::abc(Op::SetInt, table, key, u16::from(from)))?;
             }
             Kind::Index(table, key) => {
@@ -588,11 +588,11 @@ impl Compiler<'_, '_> {
     }
 
     fn store_with(&mut self, plain: Op, k: Op, a: u8, b: u16, value: &mut Exp) -> Result<()> {
-        self.to_value(value)?;
+        self.put_value(value)?;
         if let Some(constant) = self.constant_operand(value)? {
             self.emit(Inst::abc(k, a, b, constant))?;
         } else {
-            let from = self.to_any(value)?;
+            let from = self.put_any(value)?;
             self.emit(Inst::abc(plain, a, b, u16::from(from)))?;
         }
         Ok(())
@@ -643,7 +643,7 @@ impl Compiler<'_, '_> {
         }
         if !matches!(e.kind, Kind::Reg(_)) {
             let register = self.reserve(1)?;
-            self.discharge_to(e, register)?;
+            self.put_plain(e, register)?;
         }
         self.free_exp(e);
         let Kind::Reg(register) = e.kind else {
@@ -685,7 +685,7 @@ impl Compiler<'_, '_> {
             _ => {
                 if !matches!(e.kind, Kind::Reg(_)) {
                     let register = self.reserve(1)?;
-                    self.discharge_to(e, register)?;
+                    self.put_plain(e, register)?;
                 }
                 self.free_exp(e);
                 let Kind::Reg(register) = e.kind else {
@@ -751,14 +751,11 @@ impl Compiler<'_, '_> {
     /// Table items from the registers behind the table's: `count` of them, or to the top.
     pub(super) fn set_list(&mut self, table: u8, stored: u32, count: Option<u16>) -> Result<()> {
         let count = count.unwrap_or(0);
-        match u16::try_from(stored) {
-            Ok(stored) => {
-                self.emit(Inst::abc(Op::SetList, table, count, stored))?;
-            }
-            Err(_) => {
-                self.emit(Inst::abc(Op::SetList, table, count, 0).with_off(1))?;
-                self.emit(Inst::ai(Op::Extra, 0, stored as i32))?;
-            }
+        if let Ok(stored) = u16::try_from(stored) {
+            self.emit(Inst::abc(Op::SetList, table, count, stored))?;
+        } else {
+            self.emit(Inst::abc(Op::SetList, table, count, 0).with_off(1))?;
+            self.emit(Inst::ai(Op::Extra, 0, stored as i32))?;
         }
         self.f.free = u16::from(table).wrapping_add(1);
         Ok(())

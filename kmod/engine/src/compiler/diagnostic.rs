@@ -60,6 +60,11 @@ impl Diagnostic {
         diagnostic
     }
 
+    /// Whether the workspace was too small; otherwise something is wrong with the text.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.line == 0
+    }
+
     /// The whole message, position first.
     pub fn bytes(&self) -> &[u8] {
         self.text.get(..self.len).unwrap_or(&[])

@@ -111,7 +111,7 @@ impl Compiler<'_, '_> {
         if self.token == Token::Comma {
             self.next()?;
             let mut e = self.e;
-            self.to_next(&mut e)?;
+            self.put_next(&mut e)?;
             self.todo(Task::ListMore {
                 count: count.wrapping_add(1),
             })?;
@@ -153,7 +153,7 @@ impl Compiler<'_, '_> {
             match self.token {
                 Token::Dot => {
                     let mut e = self.e;
-                    self.to_register_or_up(&mut e)?;
+                    self.put_table(&mut e)?;
                     self.next()?;
                     let name = self.name()?;
                     self.indexed(&mut e, &Exp::new(Kind::Str(name)))?;
@@ -161,7 +161,7 @@ impl Compiler<'_, '_> {
                 }
                 Token::OpenBracket => {
                     let mut table = self.e;
-                    self.to_register_or_up(&mut table)?;
+                    self.put_table(&mut table)?;
                     self.next()?;
                     self.todo(Task::EndIndex { table })?;
                     return self.todo(Task::Expression { power: 0 });
@@ -178,7 +178,7 @@ impl Compiler<'_, '_> {
                 }
                 Token::OpenParen | Token::Str(_) | Token::OpenBrace => {
                     let mut e = self.e;
-                    self.to_next(&mut e)?;
+                    self.put_next(&mut e)?;
                     self.e = e;
                     if self.arguments()? {
                         return Ok(());
@@ -192,7 +192,7 @@ impl Compiler<'_, '_> {
     pub(super) fn end_index(&mut self, table: Exp) -> Result<()> {
         let mut table = table;
         let mut key = self.e;
-        self.to_value(&mut key)?;
+        self.put_value(&mut key)?;
         self.expect(Token::CloseBracket)?;
         self.indexed(&mut table, &key)?;
         self.e = table;
@@ -260,7 +260,7 @@ impl Compiler<'_, '_> {
             0
         } else {
             if e.kind != Kind::Void {
-                self.to_next(&mut e)?;
+                self.put_next(&mut e)?;
             }
             self.f.free.wrapping_sub(u16::from(base))
         };
@@ -305,7 +305,7 @@ impl Compiler<'_, '_> {
         }
         if c.item {
             let mut e = self.e;
-            self.to_next(&mut e)?;
+            self.put_next(&mut e)?;
             c.item = false;
             if c.waiting == ITEMS_AT_ONCE {
                 self.set_list(c.table, c.stored, Some(c.waiting))?;
@@ -342,7 +342,7 @@ impl Compiler<'_, '_> {
 
     pub(super) fn end_key(&mut self, constructor: Constructor, free: u16) -> Result<()> {
         let mut key = self.e;
-        self.to_value(&mut key)?;
+        self.put_value(&mut key)?;
         self.expect(Token::CloseBracket)?;
         self.field_value(constructor, key, free)
     }
@@ -379,7 +379,7 @@ impl Compiler<'_, '_> {
                 c.waiting = c.waiting.wrapping_sub(1);
             } else {
                 if c.item {
-                    self.to_next(&mut e)?;
+                    self.put_next(&mut e)?;
                 }
                 self.set_list(c.table, c.stored, Some(c.waiting))?;
             }
@@ -402,7 +402,7 @@ impl Compiler<'_, '_> {
             e.kind = constant(folded);
             return Ok(());
         }
-        let register = self.to_any(e)?;
+        let register = self.put_any(e)?;
         self.free_exp(e);
         let op = match op {
             Unary::Minus => Op::Unm,
@@ -420,23 +420,23 @@ impl Compiler<'_, '_> {
         match op {
             Binary::And => self.go_if_true(e),
             Binary::Or => self.go_if_false(e),
-            Binary::Concat => self.to_next(e).map(|_| ()),
+            Binary::Concat => self.put_next(e).map(|_| ()),
             Binary::Eq | Binary::Ne => {
                 // A constant waits: it may become the right operand.
                 if self.constant(e)?.is_none() {
-                    self.to_any(e)?;
+                    self.put_any(e)?;
                 }
                 Ok(())
             }
             Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge => {
                 if immediate(e, false).is_none() {
-                    self.to_any(e)?;
+                    self.put_any(e)?;
                 }
                 Ok(())
             }
             _ => {
                 if e.numeral().is_none() {
-                    self.to_any(e)?;
+                    self.put_any(e)?;
                 }
                 Ok(())
             }
@@ -477,7 +477,7 @@ impl Compiler<'_, '_> {
     }
 
     fn concat(&mut self, a: &mut Exp, b: &mut Exp, line: u32) -> Result<()> {
-        let right = self.to_next(b)?;
+        let right = self.put_next(b)?;
         let Kind::Reg(left) = a.kind else {
             return Ok(());
         };
@@ -519,7 +519,7 @@ impl Compiler<'_, '_> {
             _ => None,
         };
         if let Some((c, off)) = sum {
-            let register = self.to_any(a)?;
+            let register = self.put_any(a)?;
             let inst = Inst::abc(Op::AddI, 0, u16::from(register), c as u16).with_off(off);
             return self.result(a, &Exp::new(Kind::Void), inst, line);
         }
@@ -536,7 +536,7 @@ impl Compiler<'_, '_> {
         if usable(b)
             && let Some(k) = self.number_operand(b)?
         {
-            let register = self.to_any(a)?;
+            let register = self.put_any(a)?;
             let inst = Inst::abc(op.constant_op(), 0, u16::from(register), k)
                 .with_off(u16::from(flipped) << 1);
             return self.result(a, &Exp::new(Kind::Void), inst, line);
@@ -544,8 +544,8 @@ impl Compiler<'_, '_> {
         if flipped {
             core::mem::swap(a, b);
         }
-        let right = self.to_any(b)?;
-        let left = self.to_any(a)?;
+        let right = self.put_any(b)?;
+        let left = self.put_any(a)?;
         let inst = Inst::abc(op.register_op(), 0, u16::from(left), u16::from(right));
         self.result(a, b, inst, line)
     }
@@ -565,7 +565,7 @@ impl Compiler<'_, '_> {
         if !matches!(a.kind, Kind::Reg(_)) {
             core::mem::swap(a, b);
         }
-        let left = self.to_any(a)?;
+        let left = self.put_any(a)?;
         if let Some(i) = immediate(b, true) {
             let inst = Inst::ai(of(Op::JmpEqI), left, i).with_off(self.last_use(left));
             return self.comparison(a, b, inst, line);
@@ -573,7 +573,7 @@ impl Compiler<'_, '_> {
         if let Some(k) = self.constant(b)? {
             return self.comparison(a, b, Inst::ai(of(Op::JmpEqK), left, k as i32), line);
         }
-        let right = self.to_any(b)?;
+        let right = self.put_any(b)?;
         self.comparison(
             a,
             b,
@@ -586,29 +586,28 @@ impl Compiler<'_, '_> {
     fn order(&mut self, op: Op, a: &mut Exp, b: &mut Exp, line: u32) -> Result<()> {
         let less = op == Op::JmpLt;
         if let Some(i) = immediate(b, false) {
-            let left = self.to_any(a)?;
+            let left = self.put_any(a)?;
             let op = if less { Op::JmpLtI } else { Op::JmpLeI };
             return self.comparison(a, b, Inst::ai(op, left, i), line);
         }
         if let Some(i) = immediate(a, false) {
-            let right = self.to_any(b)?;
+            let right = self.put_any(b)?;
             let op = if less { Op::JmpGtI } else { Op::JmpGeI };
             self.comparison(b, a, Inst::ai(op, right, i), line)?;
             *a = *b;
             return Ok(());
         }
-        let right = self.to_any(b)?;
-        let left = self.to_any(a)?;
+        let right = self.put_any(b)?;
+        let left = self.put_any(a)?;
         self.comparison(a, b, Inst::abc(op, left, u16::from(right), 0), line)
     }
 
     fn free_both(&mut self, a: &Exp, b: &Exp) {
-        match (a.kind, b.kind) {
-            (Kind::Reg(a), Kind::Reg(b)) => self.free_registers(a, b),
-            _ => {
-                self.free_exp(a);
-                self.free_exp(b);
-            }
+        if let (Kind::Reg(a), Kind::Reg(b)) = (a.kind, b.kind) {
+            self.free_registers(a, b);
+        } else {
+            self.free_exp(a);
+            self.free_exp(b);
         }
     }
 }

@@ -128,7 +128,14 @@ impl Strings for Builder<'_> {
 
 /// Bytes of workspace that are enough for any program of so many bytes of source.
 pub const fn workspace_size(source: usize) -> usize {
-    source.saturating_mul(192).saturating_add(64 << 10)
+    source.saturating_mul(192).saturating_add(16 << 10)
+}
+
+/// Bytes of workspace that ordinary programs of so many bytes of source do with. Where memory is
+/// dear, try these first, and more when a diagnostic says that it ran
+/// [out of memory](Diagnostic::is_out_of_memory).
+pub const fn usual_workspace(source: usize) -> usize {
+    source.saturating_mul(32).saturating_add(4 << 10)
 }
 
 /// Compiles a script, the first chunk, and the modules it requires into one image at the front of

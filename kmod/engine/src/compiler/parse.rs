@@ -314,7 +314,7 @@ impl Compiler<'_, '_> {
 
     pub(super) fn for_start(&mut self, base: u8, line: u32) -> Result<()> {
         let mut e = self.e;
-        self.to_next(&mut e)?;
+        self.put_next(&mut e)?;
         self.expect(Token::Comma)?;
         self.todo(Task::ForLimit { base, line })?;
         self.todo(Task::Expression { power: 0 })
@@ -322,7 +322,7 @@ impl Compiler<'_, '_> {
 
     pub(super) fn for_limit(&mut self, base: u8, line: u32) -> Result<()> {
         let mut e = self.e;
-        self.to_next(&mut e)?;
+        self.put_next(&mut e)?;
         if self.take(Token::Comma)? {
             self.todo(Task::ForStep { base, line })?;
             return self.todo(Task::Expression { power: 0 });
@@ -333,7 +333,7 @@ impl Compiler<'_, '_> {
 
     pub(super) fn for_step(&mut self, base: u8, line: u32) -> Result<()> {
         let mut e = self.e;
-        self.to_next(&mut e)?;
+        self.put_next(&mut e)?;
         self.activate(3);
         self.for_body(base, line, line, 0)
     }
@@ -524,7 +524,7 @@ impl Compiler<'_, '_> {
         let mut method = false;
         while let Token::Dot | Token::Colon = self.token {
             method = self.token == Token::Colon;
-            self.to_register_or_up(&mut target)?;
+            self.put_table(&mut target)?;
             self.next()?;
             name = self.name()?;
             self.indexed(&mut target, &Exp::new(Kind::Str(name)))?;
@@ -575,7 +575,7 @@ impl Compiler<'_, '_> {
             return self.store(&Exp::new(Kind::Boxed(register, variable)), &mut e);
         }
         var.start = here;
-        self.to_next(&mut e)?;
+        self.put_next(&mut e)?;
         Ok(())
     }
 
@@ -605,10 +605,10 @@ impl Compiler<'_, '_> {
                 _ => self.return_open(first)?,
             }
         } else if self.count == 1 {
-            let register = self.to_any(&mut e)?;
+            let register = self.put_any(&mut e)?;
             self.return_values(register, 1)?;
         } else {
-            self.to_next(&mut e)?;
+            self.put_next(&mut e)?;
             self.return_values(first, self.count as u16)?;
         }
         self.take(Token::Semicolon)?;
@@ -633,7 +633,7 @@ impl Compiler<'_, '_> {
             return Ok(());
         }
         if e.kind != Kind::Void {
-            self.to_next(e)?;
+            self.put_next(e)?;
         }
         match missing {
             Some(0) => {}

@@ -381,8 +381,9 @@ impl Compiler<'_, '_> {
         self.push(|c| c.labels.push(&mut c.b.arena, label))?;
         let mut closes = false;
         // Gotos that came for this label go; the others move together.
-        let mut keep = block.first_goto as usize;
-        for i in keep..self.gotos.len() {
+        let first = block.first_goto as usize;
+        let mut keep = first;
+        for i in first..self.gotos.len() {
             let Some(goto) = self.gotos.at(i) else {
                 break;
             };
@@ -618,7 +619,7 @@ impl Compiler<'_, '_> {
         {
             return Ok(Exp::new(Kind::Verdict(verdict)));
         }
-        self.to_register_or_up(&mut env)?;
+        self.put_table(&mut env)?;
         self.indexed(&mut env, &Exp::new(Kind::Str(name)))?;
         Ok(env)
     }

@@ -36,24 +36,6 @@ fn listing(text: &str, options: Options) -> String {
     out
 }
 
-#[test]
-fn show() {
-    let Ok(path) = std::env::var("LIST") else {
-        return;
-    };
-    let text = std::fs::read_to_string(path).unwrap();
-    std::println!(
-        "{}",
-        listing(
-            &text,
-            Options {
-                packet: true,
-                ..PLAIN
-            }
-        )
-    );
-}
-
 /// What PUC Lua says to a text: nothing, or its message.
 fn puc(lua: &mlua::Lua, text: &[u8]) -> Option<String> {
     match lua.load(text).set_name("=test").into_function() {
@@ -640,4 +622,60 @@ fn a_mutated_image_is_refused_or_means_something() {
     }
     std::println!("{refused} images refused, {taken} taken");
     assert!(refused > 5000);
+}
+
+#[test]
+fn the_workspace_is_large_enough() {
+    // Pieces that make much of few bytes.
+    let dense = [
+        "x=a<a<a<a<a<a<a\n",
+        "f{}f{}f{}f{}",
+        "x()x()x()",
+        "x=-a\n",
+        "a=1;",
+        "x=#a..b..c\n",
+        "a%=b%\n",
+        "x=1.%5\n",
+        "function f()end ",
+        "::a%::x=1 ",
+        "if x then y() end\n",
+        "x=a and b or c\n",
+        "do local x=function()return x end end ",
+    ];
+    for piece in dense {
+        for len in [1, 10, 1000, 30_000] {
+            let mut text = String::new();
+            for i in 0.. {
+                text += &piece.replace('%', &i.to_string());
+                if text.len() >= len {
+                    break;
+                }
+            }
+            compile_text(text.as_bytes(), PLAIN).unwrap();
+        }
+    }
+    // Ordinary ones fit in less.
+    let domains: String = (0..5000)
+        .map(|i| std::format!("\"host{i}.example.com\",\n"))
+        .collect();
+    let ordinary: String = PROGRAMS
+        .iter()
+        .map(|p| std::format!("do {p} end\n"))
+        .collect();
+    for text in [
+        String::from("return 1"),
+        std::format!("return {{{domains}}}"),
+        ordinary,
+    ] {
+        let mut workspace = std::vec![0u8; usual_workspace(text.len())];
+        compile(
+            &[Chunk {
+                name: b"test",
+                text: text.as_bytes(),
+            }],
+            PLAIN,
+            &mut workspace,
+        )
+        .unwrap();
+    }
 }
