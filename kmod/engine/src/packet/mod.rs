@@ -150,7 +150,9 @@ impl Current {
         if v.tag != Tag::Packet || v.aux != self.hand.serial() || v.payload != 0 {
             return None;
         }
-        let hot = self.hot.get(usize::from(fields::path_of(0, field_id) as u8))?;
+        let hot = self
+            .hot
+            .get(usize::from(fields::path_of(0, field_id) as u8))?;
         if self.hand.shows(hot.place) {
             // A boolean is there and may be false.
             return (hot.tag != Tag::False).then_some(true);
@@ -246,7 +248,6 @@ pub const fn type_name(tag: Tag) -> Option<&'static str> {
         Tag::Packet => Some("packet"),
         Tag::Addr4 | Tag::Addr6 => Some("address"),
         Tag::Verdict => Some("verdict"),
-        Tag::Object => Some("object"),
         _ => None,
     }
 }

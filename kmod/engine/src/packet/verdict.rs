@@ -208,14 +208,16 @@ fn not_a_verdict(vm: &mut Vm, v: Value) -> Raise {
         }
         Tag::True => vm.error(format_args!("true is not a verdict: {WANTED}")),
         tag => {
-            let name = super::type_name(tag).unwrap_or(match tag {
-                Tag::Float => "number",
-                Tag::Table => "table",
-                Tag::Closure | Tag::Native => "function",
-                Tag::Thread => "thread",
-                _ => "value",
-            });
-            vm.error(format_args!("a {name} is not a verdict: {WANTED}"))
+            let name = match tag {
+                Tag::Float => "a number",
+                Tag::Table => "a table",
+                Tag::Closure | Tag::Native => "a function",
+                Tag::Thread => "a coroutine",
+                Tag::Packet => "a packet",
+                Tag::Addr4 | Tag::Addr6 => "an address",
+                _ => "this value",
+            };
+            vm.error(format_args!("{name} is not a verdict: {WANTED}"))
         }
     }
 }

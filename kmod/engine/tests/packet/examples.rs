@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Runs what examples/ promises: each script over the cases beside it, and each block of API.md.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use mlua::{Lua, Table};
+use packetscript_engine::host::frame::{self, Tcp, flag};
+use packetscript_engine::host::user::{UserPacket, set_clock};
+
+use crate::script::Script;
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
+}
+
+/// The packet that a case describes.
+fn packet(case: &Table) -> mlua::Result<UserPacket> {
+    let ip = |name: &str| -> mlua::Result<IpAddr> {
+        let text: String = case.get(name)?;
+        text.parse().map_err(mlua::Error::external)
+    };
+    let (src, dst) = (ip("src")?, ip("dst")?);
+    let payload: Option<mlua::String> = case.get("payload")?;
+    let payload = payload
+        .map(|text| text.as_bytes().to_vec())
+        .unwrap_or_default();
+    let port = |name: &str| case.get::<Option<u16>>(name).map(Option::unwrap_or_default);
+    let (sport, dport) = (port("sport")?, port("dport")?);
+    let bytes = match case.get::<String>("proto")?.as_str() {
+        "udp" => frame::udp(src, dst, sport, dport, &payload),
+        "tcp" => {
+            let tcp = Tcp {
+                flags: flag::ACK,
+                window: 1000,
+                ..Tcp::default()
+            };
+            frame::tcp(src, dst, (sport, dport), &tcp, &payload)
+        }
+        "icmp" => frame::echo(src, dst, false, 1, 1, &payload),
+        "neighbour" => {
+            let mut message = vec![135, 0, 0, 0, 0, 0, 0, 0];
+            message.extend([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+            frame::ip(src, dst, 58, message)
+        }
+        other => panic!("no packet is called '{other}'"),
+    };
+    Ok(UserPacket::new(&bytes))
+}
+
+/// Runs the cases of one file; gives how many packets were sent.
+fn run_cases(script: &Path, cases: &Path) -> usize {
+    let name = script.file_name().unwrap().to_str().unwrap();
+    let text = std::fs::read_to_string(script).unwrap();
+    let lua = Lua::new();
+    let runs: Table = lua
+        .load(std::fs::read_to_string(cases).unwrap())
+        .eval()
+        .unwrap();
+    let mut sent = 0;
+    for (number, run) in runs.sequence_values::<Table>().enumerate() {
+        let run = run.unwrap();
+        let args: Vec<(String, String)> = match run.get::<Option<Table>>("args").unwrap() {
+            Some(args) => args.pairs().collect::<mlua::Result<_>>().unwrap(),
+            None => vec![],
+        };
+        let loaded = Script::load(name, &text, &args);
+        if let Some(fails) = run.get::<Option<String>>("fails").unwrap() {
+            let message = loaded
+                .err()
+                .unwrap_or_else(|| panic!("{name}: run {number} loads"));
+            assert!(message.contains(&fails), "{name}: run {number}: {message}");
+            continue;
+        }
+        let mut script = loaded.unwrap_or_else(|e| panic!("{name}: run {number}: {e}"));
+        for (step, case) in run.sequence_values::<Table>().enumerate() {
+            let case = case.unwrap();
+            if let Some(at) = case.get::<Option<u64>>("at").unwrap() {
+                set_clock(Some(at));
+            }
+            let mut last = None;
+            for _ in 0..case.get::<Option<u32>>("times").unwrap().unwrap_or(1) {
+                last = Some(script.run(&mut packet(&case).unwrap()));
+                sent += 1;
+            }
+            let (verdict, _, reason) = last.unwrap().unwrap_or_else(|e| panic!("{name}: {e}"));
+            let place = format!("{name}: run {number}, packet {step}");
+            assert_eq!(verdict, case.get::<String>("expect").unwrap(), "{place}");
+            assert_eq!(
+                reason,
+                case.get::<Option<String>>("reason").unwrap(),
+                "{place}"
+            );
+        }
+    }
+    set_clock(None);
+    sent
+}
+
+#[test]
+fn every_example_does_what_its_cases_say() {
+    let mut scripts = 0;
+    for entry in std::fs::read_dir(examples()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_string();
+        let Some(stem) = name.strip_suffix(".lua") else {
+            continue;
+        };
+        if stem.ends_with("_test") {
+            continue;
+        }
+        let cases = path.with_file_name(format!("{stem}_test.lua"));
+        assert!(cases.exists(), "{name} has no cases");
+        assert!(run_cases(&path, &cases) > 0, "{name} was sent nothing");
+        scripts += 1;
+    }
+    assert!(scripts >= 4);
+}
+
+#[test]
+fn the_blocks_of_the_reference_run() {
+    let text = std::fs::read_to_string(examples().join("API.md")).unwrap();
+    let (a, b): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+    let mut query = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    query.extend(b"\x03www\x07example\x03com\x00\x00\x01\x00\x01");
+    let mut bytes = frame::udp(a, b, 4000, 53, b"payload");
+    let mut blocks = 0;
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        if line.starts_with("Given the DNS query") {
+            bytes = frame::udp(a, b, 4000, 53, &query);
+        }
+        if line != "```lua" {
+            continue;
+        }
+        let body: Vec<&str> = lines
+            .by_ref()
+            .map(|(_, line)| line)
+            .take_while(|line| *line != "```")
+            .collect();
+        // The lines of messages are those of the page.
+        let (before, body) = ("\n".repeat(number), body.join("\n"));
+        let source = format!("{before}function process_packet(p)\n{body}\nend");
+        let mut script = Script::load("API.md", &source, &[]).unwrap();
+        if let Err(message) = script.run(&mut UserPacket::new(&bytes)) {
+            panic!("{message}");
+        }
+        blocks += 1;
+    }
+    assert!(blocks >= 9, "{blocks}");
+}

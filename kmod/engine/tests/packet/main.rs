@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Packet scripts on the engine: what scripts see of packets, the examples, the reference.
+#![cfg(feature = "user")]
+#![allow(missing_docs)]
+
+mod examples;
+mod script;
+mod values;
