@@ -5,9 +5,8 @@
 # it. OUT is engine.elf beside this file unless given.
 #
 # Needs a rustc of at least 1.88 with the sources of its core library (Debian 12: rustc-web,
-# cargo-web, rust-web-src), ld and objcopy. PS_RUSTC and PS_CARGO name others, RUST_LIB_SRC a
-# folder with core's sources elsewhere, CARGO_TARGET_DIR where the work is kept. Nothing is
-# downloaded: neither the engine nor what it needs of the library has dependencies elsewhere.
+# cargo-web, rust-web-src) and binutils. PS_RUSTC and PS_CARGO name others, RUST_LIB_SRC a folder
+# with core's sources elsewhere, CARGO_TARGET_DIR where the work is kept.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -46,11 +45,24 @@ target=${CARGO_TARGET_DIR:-$here/target}
 mkdir -p "$target"
 target=$(cd "$target" && pwd)
 
-# The library's own dependencies, named in its lock file, come with its sources.
-set --
+# Everything that is compiled comes from one folder: what the engine depends on, and what the
+# library's lock file names, which comes with its sources.
+run() {
+	env -u CARGO_ENCODED_RUSTFLAGS -u RUSTUP_TOOLCHAIN RUSTC_BOOTSTRAP=1 RUSTC="$rustc" \
+		CARGO_TARGET_DIR="$target" "$@"
+}
+vendor=$target/vendor
+rm -rf "$vendor"
+(cd "$here" && run "$cargo" vendor --quiet --locked --respect-source-config "$vendor" >/dev/null)
+mkdir -p "$vendor"
 if [ -d "$library/vendor" ]; then
-	set -- --config 'source.crates-io.replace-with="library"' \
-		--config "source.library.directory=\"$library/vendor\""
+	for crate in "$library"/vendor/*; do
+		[ -e "$vendor/${crate##*/}" ] || ln -s "$crate" "$vendor/"
+	done
+	set -- --offline --config 'source.crates-io.replace-with="here"' \
+		--config "source.here.directory=\"$vendor\""
+else
+	set --
 fi
 
 # jump-tables, plt: as the kernel compiles itself, or objtool and modpost complain.
@@ -59,7 +71,7 @@ flags="-Zfunction-return=thunk-extern -Zcf-protection=branch -Cjump-tables=no -Z
 flags="$flags --remap-path-prefix=$here=kmod/object"
 flags="$flags --remap-path-prefix=$(dirname "$here")/engine=kmod/engine"
 flags="$flags --remap-path-prefix=$library=library"
-flags="$flags --remap-path-prefix=$target=target"
+flags="$flags --remap-path-prefix=$vendor=vendor --remap-path-prefix=$target=target"
 
 (
 	cd "$here"
@@ -67,10 +79,8 @@ flags="$flags --remap-path-prefix=$target=target"
 		# Cargo's own way to be told where the library is, when it is not in the sysroot.
 		export __CARGO_TESTS_ONLY_SRC_ROOT="$library"
 	fi
-	env -u CARGO_ENCODED_RUSTFLAGS -u RUSTUP_TOOLCHAIN \
-		RUSTC_BOOTSTRAP=1 RUSTC="$rustc" RUSTFLAGS="$flags" \
-		CARGO_TARGET_DIR="$target" "$cargo" build --release --locked \
-		-Zbuild-std=core -Zjson-target-spec --target "$here/x86_64-kernel.json" "$@"
+	export RUSTFLAGS="$flags"
+	run "$cargo" build --release --locked -Zbuild-std=core -Zjson-target-spec --target "$here/x86_64-kernel.json" "$@"
 )
 
 # One object; what nothing reaches from the seam's functions goes.
