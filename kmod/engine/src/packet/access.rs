@@ -14,15 +14,14 @@ pub fn get_id(vm: &mut Vm, v: Value, field_id: u16) -> Result<Value, Raise> {
         return Ok(value);
     }
     let kind = check(vm, v)?;
-    match fields::field(fields::path_of(kind as u8, field_id)) {
-        Some(field) => get_field(vm, v, field),
-        None => {
-            let name = fields::names()
-                .get(usize::from(field_id))
-                .copied()
-                .unwrap_or("");
-            Err(unknown(vm, kind, name.as_bytes()))
-        }
+    if let Some(field) = fields::field(fields::path_of(kind as u8, field_id)) {
+        get_field(vm, v, field)
+    } else {
+        let name = fields::names()
+            .get(usize::from(field_id))
+            .copied()
+            .unwrap_or("");
+        Err(unknown(vm, kind, name.as_bytes()))
     }
 }
 
@@ -92,13 +91,12 @@ fn lookup(vm: &mut Vm, v: Value, key: Value) -> Result<&'static Field, Raise> {
             return Err(vm.error(format_args!("the fields of {} have names", kind.name())));
         }
     };
-    match id.and_then(|id| fields::field(fields::path_of(kind as u8, id))) {
-        Some(field) => Ok(field),
-        None => {
-            let mut name = super::read::Text::new();
-            name.push(vm.bytes(key));
-            Err(unknown(vm, kind, name.as_bytes()))
-        }
+    if let Some(field) = id.and_then(|id| fields::field(fields::path_of(kind as u8, id))) {
+        Ok(field)
+    } else {
+        let mut name = super::read::Text::new();
+        name.push(vm.bytes(key));
+        Err(unknown(vm, kind, name.as_bytes()))
     }
 }
 

@@ -20,9 +20,9 @@ pub fn assign(vm: &mut Vm, field: &'static Field, value: Value) -> Result<(), Ra
             let n = number(vm, field, value, u32::MAX)?;
             if let Some(packet) = vm.packet.packet_mut() {
                 if field.what == What::Mark {
-                    packet.set_mark(n)
+                    packet.set_mark(n);
                 } else {
-                    packet.set_priority(n)
+                    packet.set_priority(n);
                 }
             }
             return Ok(());

@@ -610,8 +610,8 @@ const fn paths() -> [u8; ROWS * ROOM] {
 /// value's payload.
 #[inline(always)]
 pub fn path_of(kind: u8, field_id: u16) -> u16 {
-    let row = usize::from(kind % ROWS as u8).wrapping_mul(ROOM);
-    let column = usize::from(field_id) % ROOM;
+    let row = (usize::from(kind) & (ROWS - 1)).wrapping_mul(ROOM);
+    let column = usize::from(field_id) & (ROOM - 1);
     u16::from(PATHS.get(row.wrapping_add(column)).copied().unwrap_or(0))
 }
 

@@ -193,17 +193,14 @@ fn ip(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         return give(vm, v);
     }
     let text = vm.check_str(&f, 0)?;
-    match Address::parse(vm.bytes(text)) {
-        Some(address) => {
-            let v = address_value(vm, address)?;
-            give(vm, v)
-        }
-        None => {
-            let mut shown = Text::new();
-            shown.push(vm.bytes(text));
-            let shown = Bytes(shown.as_bytes());
-            Err(vm.arg_error(&f, 0, format_args!("'{shown}' is not an IP address")))
-        }
+    if let Some(address) = Address::parse(vm.bytes(text)) {
+        let v = address_value(vm, address)?;
+        give(vm, v)
+    } else {
+        let mut shown = Text::new();
+        shown.push(vm.bytes(text));
+        let shown = Bytes(shown.as_bytes());
+        Err(vm.arg_error(&f, 0, format_args!("'{shown}' is not an IP address")))
     }
 }
 
@@ -219,18 +216,17 @@ fn within(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         return give(vm, Value::boolean(address == other));
     }
     let text = vm.check_str(&f, 1)?;
-    match address::parse_prefix(vm.bytes(text)) {
-        Some((network, len)) => give(vm, Value::boolean(address.within(network, len))),
-        None => {
-            let mut shown = Text::new();
-            shown.push(vm.bytes(text));
-            let shown = Bytes(shown.as_bytes());
-            Err(vm.arg_error(
-                &f,
-                1,
-                format_args!("'{shown}' is not a prefix such as 10.0.0.0/8"),
-            ))
-        }
+    if let Some((network, len)) = address::parse_prefix(vm.bytes(text)) {
+        give(vm, Value::boolean(address.within(network, len)))
+    } else {
+        let mut shown = Text::new();
+        shown.push(vm.bytes(text));
+        let shown = Bytes(shown.as_bytes());
+        Err(vm.arg_error(
+            &f,
+            1,
+            format_args!("'{shown}' is not a prefix such as 10.0.0.0/8"),
+        ))
     }
 }
 

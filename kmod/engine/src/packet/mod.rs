@@ -242,16 +242,6 @@ impl Default for Current {
     }
 }
 
-/// The name of a type of the packet API, for `type`.
-pub const fn type_name(tag: Tag) -> Option<&'static str> {
-    match tag {
-        Tag::Packet => Some("packet"),
-        Tag::Addr4 | Tag::Addr6 => Some("address"),
-        Tag::Verdict => Some("verdict"),
-        _ => None,
-    }
-}
-
 /// The known name that was perhaps meant by an unknown field of `kind`.
 pub fn suggestion(kind: Kind, unknown: &[u8]) -> Option<&'static str> {
     let names = fields::FIELDS

@@ -115,9 +115,9 @@ fn fill(
     while let Some((k, v)) = vm.next(entries, key)? {
         vm.charge(4)?;
         if k.tag == Tag::Int {
-            add(vm, set, v, Value::boolean(true))?
+            add(vm, set, v, Value::boolean(true))?;
         } else {
-            add(vm, set, k, v)?
+            add(vm, set, k, v)?;
         }
         key = k;
     }
@@ -369,7 +369,7 @@ fn domainset_add(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 #[derive(Clone, Copy)]
 struct Rate {
     /// Thousandths of a token a second.
-    rate: u64,
+    speed: u64,
     /// Thousandths of a token that a key may save up.
     burst: u64,
     /// Keys in one generation.
@@ -386,14 +386,14 @@ impl Rate {
         });
         let mut next = || words.next().unwrap_or(0);
         Self {
-            rate: next(),
+            speed: next(),
             burst: next(),
             keys: next(),
             young: next(),
         }
     }
     fn write(self, bytes: &mut [u8]) {
-        let words = [self.rate, self.burst, self.keys, self.young];
+        let words = [self.speed, self.burst, self.keys, self.young];
         for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
             to.copy_from_slice(&word.to_ne_bytes());
         }
@@ -421,7 +421,7 @@ fn new_bucket(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         vm.raw_set_int(list, generation, Value::object(Tag::Table, table))?;
     }
     let numbers = Rate {
-        rate,
+        speed: rate,
         burst,
         keys: (max / 2000).max(1),
         young: 0,
@@ -472,14 +472,14 @@ fn level(vm: &mut Vm, bucket: Ref, key: Value) -> (u64, u32, bool) {
     let packed = known.as_int() as u64;
     let (saved, since) = (packed >> 32, packed as u32);
     let elapsed = u64::from(now.wrapping_sub(since));
-    let gained = elapsed.wrapping_mul(numbers.rate) / 1000;
+    let gained = elapsed.wrapping_mul(numbers.speed) / 1000;
     if saved.wrapping_add(gained) >= numbers.burst {
         return (numbers.burst, now, is_young);
     }
     // Time that did not make a whole thousandth stays to the key's credit.
     let used = gained
         .wrapping_mul(1000)
-        .checked_div(numbers.rate)
+        .checked_div(numbers.speed)
         .unwrap_or(0);
     (
         saved.wrapping_add(gained),

@@ -76,15 +76,14 @@ fn write_all(current: &mut Current, random: &mut Random) -> usize {
         let wide = [n, n ^ 7, n.rotate_left(9), n ^ 0xffff]
             .map(u32::to_be_bytes)
             .concat();
-        let address = |current: &mut Current, source: bool| match current.places.network {
-            Network::V4 => {
-                let at = current.places.l3 + if source { 12 } else { 16 };
-                current.put(at, &wide[..4], Cover::Addresses)
+        let address = |current: &mut Current, source: bool| {
+            let l3 = current.places.l3;
+            if current.places.network == Network::V4 {
+                let at = l3 + if source { 12 } else { 16 };
+                return current.put(at, &wide[..4], Cover::Addresses);
             }
-            _ => {
-                let at = current.places.l3 + if source { 8 } else { 24 };
-                current.put(at, &wide, Cover::Addresses)
-            }
+            let at = l3 + if source { 8 } else { 24 };
+            current.put(at, &wide, Cover::Addresses)
         };
         match field.what {
             What::SourceAddress => address(current, true).unwrap(),
@@ -222,7 +221,7 @@ fn a_checksum_that_was_wrong_stays_wrong() {
     bytes[26] ^= 0x10;
     let mut packet = UserPacket::new(&bytes);
     with(&mut packet, |current| {
-        current.put(22, &[0, 99], Cover::Transport).unwrap()
+        current.put(22, &[0, 99], Cover::Transport).unwrap();
     });
     assert_eq!(
         frame::faults(&packet.bytes(), false),
