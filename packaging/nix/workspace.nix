@@ -11,8 +11,12 @@
     "kmod/engine.h"
     "xtables-plugin"
     "pstui"
-    "tests/guest"
-    "tests/harness"
+    # Members of the workspace that are not built: cargo wants to see that they exist.
+    "tests/guest/Cargo.toml"
+    "tests/guest/src/lib.rs"
+    "tests/guest/src/main.rs"
+    "tests/harness/Cargo.toml"
+    "tests/harness/src/main.rs"
   ];
   cargoLock.lockFile = ../../Cargo.lock;
   # The tests want a kernel and namespaces: `cargo xtask test` runs them.
