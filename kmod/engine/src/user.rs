@@ -76,6 +76,10 @@ impl Program {
     }
 }
 
+/// Regions begin at a page. An allocation that is aligned like that would be zeroed by hand, page after
+/// page; an ordinary one gets its zeroes from the system, when they are used.
+const PAGE: usize = 4096;
+
 /// What an environment of user space is to be like.
 pub struct Settings {
     /// Bytes of live memory that are guaranteed.
@@ -116,6 +120,8 @@ pub struct Outcome {
 /// A program instance with its globals.
 pub struct Environment {
     region: *mut u8,
+    // What was allocated, and how.
+    base: *mut u8,
     layout: Layout,
     // The machine reads the image and calls the print function by pointer.
     _program: Box<Program>,
@@ -148,13 +154,16 @@ impl Environment {
         let layout = usize::try_from(size)
             .ok()
             .filter(|&size| size > 0)
-            .and_then(|size| Layout::from_size_align(size, 4096).ok())
+            .and_then(|size| size.checked_add(PAGE))
+            .and_then(|size| Layout::from_size_align(size, 16).ok())
             .ok_or_else(|| format!("no environment can have {} bytes of memory", settings.memory))?;
         // SAFETY: the size is not zero.
-        let region = unsafe { alloc_zeroed(layout) };
-        if region.is_null() {
+        let base = unsafe { alloc_zeroed(layout) };
+        if base.is_null() {
             return Err(format!("the machine has no {size} bytes of memory to give"));
         }
+        // SAFETY: there is a page more than the region needs.
+        let region = unsafe { base.add(base.align_offset(PAGE).min(PAGE)) };
         let args: Vec<(&[u8], &[u8])> =
             settings.args.iter().map(|(k, v)| (k.as_bytes(), v.as_bytes())).collect();
         let mut seeds = [0; 16];
@@ -175,7 +184,7 @@ impl Environment {
         // SAFETY: the region is fresh, zeroed and of that layout's size; program and print live in
         // boxes that go with the environment; the compiler has verified the image.
         let made = unsafe { Vm::create(region, &parts, &image, &config) }.is_ok();
-        let env = Self { region, layout, _program: program, _print: print };
+        let env = Self { region, base, layout, _program: program, _print: print };
         if made { Ok(env) } else { Err(String::from("not enough memory for the program itself")) }
     }
 
@@ -226,14 +235,14 @@ impl Environment {
 
     /// Bytes of the region.
     pub fn region_bytes(&self) -> usize {
-        self.layout.size()
+        self.layout.size().saturating_sub(PAGE)
     }
 }
 
 impl Drop for Environment {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout, and nothing refers to it any more.
-        unsafe { dealloc(self.region, self.layout) };
+        unsafe { dealloc(self.base, self.layout) };
     }
 }
 
