@@ -3,6 +3,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Lua on packets, in the kernel: the console and the command line of PacketScript.
@@ -86,6 +87,12 @@ pub enum Command {
     Reset(Reset),
     /// Print the text of a loaded script
     Source(Source),
+    /// Compile scripts, load them in user space and give them every kind of packet
+    Check(Check),
+    /// Run plain Lua on the engine
+    Lua(Lua),
+    /// Run tests written in Lua against scripts
+    Test(Test),
     /// Make the kernel have what a manifest says
     Apply(Apply),
     /// Print a manifest of what the kernel has
@@ -181,6 +188,12 @@ pub struct Check {
     /// The scripts
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+    /// A parameter, in the script's table args; may be repeated
+    #[arg(long = "arg", value_name = "KEY=VALUE")]
+    pub args: Vec<String>,
+    /// The function that gets the packets; by default process_packet, if there is one
+    #[arg(long)]
+    pub function: Option<String>,
     /// As JSON.
     #[command(flatten)]
     pub json: Json,
@@ -189,25 +202,29 @@ pub struct Check {
 /// Options of `lua`.
 #[derive(Debug, Args)]
 pub struct Lua {
-    /// Run this text; may be repeated
+    /// Run this text instead of a file
     #[arg(short = 'e', value_name = "CHUNK")]
-    pub execute: Vec<String>,
-    /// Print what the compiler made of the file instead of running it
+    pub execute: Option<String>,
+    /// Print what the compiler makes of it instead of running it
     #[arg(long)]
     pub list: bool,
+    /// With --list: compile it as a packet script, where verdicts are constants
+    #[arg(long, requires = "list")]
+    pub packet: bool,
     /// Bytes of memory, with k, M or G
     #[arg(long, value_name = "BYTES", default_value = "1G", value_parser = amount)]
     pub memory: u64,
     /// Stop after so much fuel (about 50 machine instructions each); by default never
     #[arg(long, value_name = "UNITS", value_parser = amount)]
     pub fuel: Option<u64>,
-    /// The script, and what it finds in its table arg
+    /// The script (not with -e), then what it finds in its table arg
     #[arg(
         trailing_var_arg = true,
+        allow_hyphen_values = true,
         value_name = "FILE [ARG]",
         required_unless_present = "execute"
     )]
-    pub rest: Vec<PathBuf>,
+    pub rest: Vec<OsString>,
 }
 
 fn amount(text: &str) -> Result<u64, String> {

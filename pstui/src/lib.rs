@@ -15,6 +15,7 @@ pub mod cli;
 pub mod command;
 pub mod complete;
 pub mod console;
+pub mod engine;
 pub mod error;
 pub mod format;
 pub mod manifest;

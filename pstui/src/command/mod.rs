@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A module for each subcommand, and what they share: reports and errors as text or JSON.
 
+pub mod check;
 pub mod console;
 pub mod control;
 pub mod doctor;
+pub mod lua;
 pub mod manifest;
 pub mod record;
 pub mod status;
+pub mod test;
 
 use crate::cli::{Cli, Command};
 use crate::error::{Error, Result};
@@ -28,6 +31,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Reload(args)) => (args.json.json, control::reload(source(replay), &args)),
         Some(Command::Reset(args)) => (args.json.json, control::reset(source(replay), &args)),
         Some(Command::Source(args)) => (args.json.json, control::source(source(replay), &args)),
+        Some(Command::Check(args)) => (args.json.json, check::run(&args)),
+        Some(Command::Lua(args)) => (false, lua::run(&args)),
+        Some(Command::Test(args)) => (args.json.json, test::run(&args)),
         Some(Command::Apply(args)) => (args.json.json, manifest::apply(source(replay), &args)),
         Some(Command::Export(args)) => (args.json.json, manifest::export(source(replay), &args)),
         Some(Command::Doctor(args)) => (args.json, doctor::run(args.json)),

@@ -61,6 +61,8 @@ impl Live {
         for argument in args {
             names::check_argument(argument).map_err(Error::Data)?;
         }
+        // A mistake is found before the kernel is asked.
+        crate::engine::compile(&bundle)?;
         let mut client = self.client(true)?;
         let loaded =
             send(&mut client, &Program::from_bundle(&name, &bundle, args)).map_err(|error| {

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `check`, `lua` and `test` as a shell sees them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn pstui(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pstui"))
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+#[test]
+fn lua_prints_takes_arguments_and_fails_with_a_traceback() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("helper.lua"),
+        "return { twice = function(x) return x * 2 end }",
+    )
+    .unwrap();
+    std::fs::write(
+        folder.path().join("a.lua"),
+        "#!/usr/bin/env pstui lua\nprint(arg[0], arg[1], ..., #arg, require('helper').twice(21))\nlocal function f() error('away') end\nf()\n",
+    )
+    .unwrap();
+    let output = pstui(folder.path(), &["lua", "a.lua", "-x", "y"]);
+    assert_eq!(
+        out(&output),
+        "a.lua\t-x\t-x\ty\t2\t42\n".replace("-x\ty\t2", "-x\t2")
+    );
+    assert!(
+        err(&output).starts_with("pstui: a.lua:3: away\nstack traceback:\n"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(output.status.code(), Some(1));
+
+    let output = pstui(
+        folder.path(),
+        &["lua", "-e", "print(7 // 2, 7 / 2, ...)", "arg"],
+    );
+    assert_eq!(
+        (out(&output).as_str(), output.status.code()),
+        ("3\t3.5\targ\n", Some(0))
+    );
+    let output = pstui(folder.path(), &["lua", "-e", "x = = 1"]);
+    assert!(err(&output).contains("unexpected symbol near '='"));
+    assert_eq!(pstui(folder.path(), &["lua"]).status.code(), Some(2));
+    assert!(err(&pstui(folder.path(), &["lua", "none.lua"])).contains("none.lua: No such file"));
+}
+
+#[test]
+fn lua_ends_when_its_fuel_does_and_when_its_memory_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = pstui(
+        folder.path(),
+        &[
+            "lua",
+            "--fuel",
+            "100000",
+            "-e",
+            "pcall(function() while true do end end) print 'no'",
+        ],
+    );
+    assert_eq!((out(&output).as_str(), output.status.code()), ("", Some(1)));
+    assert!(err(&output).contains("fuel"), "{}", err(&output));
+    let output = pstui(
+        folder.path(),
+        &[
+            "lua",
+            "--memory",
+            "1M",
+            "-e",
+            "local t = {} for i = 1, 1e9 do t[i] = i end",
+        ],
+    );
+    assert!(
+        err(&output).contains("not enough memory"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn lists_what_the_compiler_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = pstui(folder.path(), &["lua", "--list", "-e", "return 1 + x"]);
+    assert!(
+        out(&output).contains("GetTabUp") && out(&output).contains("\"x\""),
+        "{}",
+        out(&output)
+    );
+    std::fs::write(
+        folder.path().join("v.lua"),
+        "function process_packet(p) return p.udp.dport end ACCEPT = 1",
+    )
+    .unwrap();
+    assert_eq!(
+        pstui(folder.path(), &["lua", "--list", "v.lua"])
+            .status
+            .code(),
+        Some(0)
+    );
+    let output = pstui(folder.path(), &["lua", "--list", "--packet", "v.lua"]);
+    assert!(
+        err(&output).starts_with("v.lua:1: "),
+        "a verdict is a constant: {}",
+        err(&output)
+    );
+}
+
+#[test]
+fn check_compiles_loads_and_sends_packets() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "good.lua",
+        "function process_packet(p) if p.udp and p.udp.dport == 53 then return DROP end end",
+    );
+    write("syntax.lua", "x =\n= 1");
+    write("top.lua", "\nerror 'at load'");
+    write(
+        "arp.lua",
+        "function process_packet(p)\n  return p.ip.ttl > 1 and ACCEPT or DROP\nend",
+    );
+    write("other.lua", "function on_input(p) return 3 end");
+    write(
+        "module.lua",
+        "local m = require 'm'\nfunction process_packet(p) return m(p) end",
+    );
+    write("m.lua", "return function(p)\n  return p.nonsense\nend");
+    let check = |args: &[&str]| pstui(folder.path(), &[&["check"], args].concat());
+
+    let output = check(&["good.lua"]);
+    assert_eq!(
+        (out(&output).as_str(), output.status.code()),
+        ("good.lua: ok, 23 packets\n", Some(0))
+    );
+    for (args, wanted) in [
+        (
+            &["syntax.lua"][..],
+            "syntax.lua:2: unexpected symbol near '='",
+        ),
+        (&["top.lua"], "top.lua:2: at load"),
+        (
+            &["arp.lua"],
+            "arp.lua:2: attempt to index a nil value (field 'ip')",
+        ),
+        (&["arp.lua"], "on this packet: "),
+        (&["module.lua"], "m.lua:2: no field 'nonsense'"),
+        (
+            &["other.lua", "--function", "on_input"],
+            "other.lua: the number 3 is not a verdict",
+        ),
+        (
+            &["other.lua", "--function", "gone"],
+            "there is no global function gone",
+        ),
+        (&["none.lua"], "none.lua: No such file"),
+    ] {
+        let output = check(args);
+        assert!(err(&output).contains(wanted), "{args:?}: {}", err(&output));
+        assert_eq!(output.status.code(), Some(1));
+    }
+    assert_eq!(check(&["other.lua"]).status.code(), Some(0));
+    // One wrong file does not hide the others.
+    let output = check(&["syntax.lua", "good.lua", "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["files"][0]["ok"], false);
+    assert_eq!(value["files"][1]["packets"], 23);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_examples_pass_their_tests() {
+    let output = pstui(&examples(), &["test", "."]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        out(&output),
+        err(&output)
+    );
+    assert!(out(&output).lines().count() >= 4);
+}
+
+#[test]
+fn a_failing_case_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "a.lua",
+        "if args.bad then error('bad arg') end\n\
+         function process_packet(p) print('saw ' .. tostring(p.src)) if p.proto == 17 then return DROP, 'udp' end return p.x end",
+    );
+    write(
+        "a_test.lua",
+        "return {\n\
+           { { expect = 'DROP', reason = 'udp' }, { expect = 'ACCEPT' } },\n\
+           { { proto = 'tcp', error = \"no field 'x'\" }, { proto = 'tcp', expect = 'DROP' } },\n\
+           { args = { bad = 1 }, fails = 'bad arg' }, { fails = 'bad arg' },\n\
+           { { check = function(o) assert(#o.packet == 28 and o.reason == 'udp' and o.fuel > 0) end } },\n\
+           { { check = function(o) error('odd ' .. o.verdict) end } },\n\
+         }",
+    );
+    let output = pstui(folder.path(), &["test", "a_test.lua"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = out(&output);
+    assert!(
+        text.starts_with("FAIL  a_test.lua: 6 runs, 6 packets\n"),
+        "{text}"
+    );
+    for wanted in [
+        "run 1: packet 2: gives DROP \"udp\", and should give ACCEPT",
+        "run 1: packet 2: it printed: saw 192.0.2.1",
+        "run 2: packet 2: a.lua:2: no field 'x'",
+        "run 4: loads, and should fail with: bad arg",
+        "run 6: packet 1:",
+        "odd DROP",
+    ] {
+        assert!(text.contains(wanted), "{wanted}:\n{text}");
+    }
+    assert!(!text.contains("run 3") && !text.contains("run 5"), "{text}");
+    let output = pstui(folder.path(), &["test", "a.lua"]);
+    assert!(out(&output).contains("the name of a test is the script's with _test.lua"));
+}
