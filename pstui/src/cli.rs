@@ -36,7 +36,7 @@ pub struct ConsoleArgs {
     #[arg(long, value_enum, value_name = "THEME", env = "PSTUI_THEME")]
     pub theme: Option<ThemeName>,
     /// Look at a recording (see `pstui record`) instead of the running kernel
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
 }
 
@@ -76,7 +76,7 @@ impl ThemeName {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show scripts, rules and hooks once
-    Status(Json),
+    Status(Status),
     /// Load a script, and keep it loaded until it is unloaded
     Load(Load),
     /// Forget a script that `load` keeps
@@ -116,6 +116,17 @@ pub struct Json {
     /// Print JSON (the schema is stable: see pstui/doc/json.md)
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Look at the beginning of a recording instead of the running kernel
+    #[arg(long, value_name = "FILE")]
+    pub replay: Option<PathBuf>,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: Json,
 }
 
 /// Options of `load`.
@@ -177,6 +188,9 @@ pub struct Source {
     /// Which version; by default the newest
     #[arg(long, value_name = "HASH")]
     pub version: Option<String>,
+    /// Look into a recording instead of the running kernel
+    #[arg(long, value_name = "FILE")]
+    pub replay: Option<PathBuf>,
     /// As JSON.
     #[command(flatten)]
     pub json: Json,

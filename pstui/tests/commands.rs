@@ -70,15 +70,15 @@ fn collect(path: &str, value: &serde_json::Value, keys: &mut Vec<String>) {
 
 #[test]
 fn errors_are_sentences_or_json_and_have_their_status() {
-    let output = pstui(&["unload", "x", "--replay", RECORDING]);
+    let output = pstui(&["load", "/none/x.lua"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         err(&output),
-        "pstui: this is a recording: nothing can be changed in it\n"
+        "pstui: /none/x.lua: No such file or directory\n"
     );
-    let output = pstui(&["unload", "x", "--json", "--replay", RECORDING]);
+    let output = pstui(&["load", "/none/x.lua", "--json"]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(value["error"]["kind"], "read-only");
+    assert_eq!(value["error"]["kind"], "file");
     assert_eq!(err(&output), "");
     let output = pstui(&["nonsense"]);
     assert_eq!(output.status.code(), Some(2));

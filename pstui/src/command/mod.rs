@@ -21,21 +21,25 @@ use std::process::ExitCode;
 
 /// Runs what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
-    let replay = cli.console.replay.clone();
-    let replay = replay.as_deref();
     let (json, result) = match cli.command {
         None => (false, console::run(&cli.console)),
-        Some(Command::Status(args)) => (args.json, status::run(source(replay), args.json)),
-        Some(Command::Load(args)) => (args.json.json, control::load(source(replay), &args)),
-        Some(Command::Unload(args)) => (args.json.json, control::unload(source(replay), &args)),
-        Some(Command::Reload(args)) => (args.json.json, control::reload(source(replay), &args)),
-        Some(Command::Reset(args)) => (args.json.json, control::reset(source(replay), &args)),
-        Some(Command::Source(args)) => (args.json.json, control::source(source(replay), &args)),
+        Some(Command::Status(args)) => (
+            args.json.json,
+            status::run(source(args.replay.as_deref()), args.json.json),
+        ),
+        Some(Command::Load(args)) => (args.json.json, control::load(source(None), &args)),
+        Some(Command::Unload(args)) => (args.json.json, control::unload(source(None), &args)),
+        Some(Command::Reload(args)) => (args.json.json, control::reload(source(None), &args)),
+        Some(Command::Reset(args)) => (args.json.json, control::reset(source(None), &args)),
+        Some(Command::Source(args)) => (
+            args.json.json,
+            control::source(source(args.replay.as_deref()), &args),
+        ),
         Some(Command::Check(args)) => (args.json.json, check::run(&args)),
         Some(Command::Lua(args)) => (false, lua::run(&args)),
         Some(Command::Test(args)) => (args.json.json, test::run(&args)),
-        Some(Command::Apply(args)) => (args.json.json, manifest::apply(source(replay), &args)),
-        Some(Command::Export(args)) => (args.json.json, manifest::export(source(replay), &args)),
+        Some(Command::Apply(args)) => (args.json.json, manifest::apply(source(None), &args)),
+        Some(Command::Export(args)) => (args.json.json, manifest::export(source(None), &args)),
         Some(Command::Doctor(args)) => (args.json, doctor::run(args.json)),
         Some(Command::Record(args)) => (false, record::run(&args)),
         Some(Command::Completions { shell }) => {
