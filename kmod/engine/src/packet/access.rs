@@ -10,6 +10,8 @@ use crate::vm::error::{Bytes, Raise};
 
 /// `v.name` for a packet value, by the name's field id.
 pub fn get_id(vm: &mut Vm, v: Value, field_id: u16) -> Result<Value, Raise> {
+    // The first field that is asked for: from here on the headers are known.
+    vm.packet.locate();
     if let Some(value) = vm.packet.fast_field(v, field_id) {
         return Ok(value);
     }
@@ -34,6 +36,7 @@ pub fn get(vm: &mut Vm, v: Value, key: Value) -> Result<Value, Raise> {
 /// `v.first.second` for a packet value and a path of it. `None` when the packet does not have the
 /// first: then it is nil that is indexed.
 pub fn get_path(vm: &mut Vm, v: Value, path: u16) -> Result<Option<Value>, Raise> {
+    vm.packet.locate();
     if let Some(value) = vm.packet.fast_path(v, path) {
         return Ok(Some(value));
     }
@@ -44,11 +47,6 @@ pub fn get_path(vm: &mut Vm, v: Value, path: u16) -> Result<Option<Value>, Raise
     if kind != Kind::Root {
         // A view has no views of its own.
         return Err(unknown(vm, kind, field.kind.name().as_bytes()));
-    }
-    vm.packet.locate();
-    // Now that the headers are known.
-    if let Some(value) = vm.packet.fast_path(v, path) {
-        return Ok(Some(value));
     }
     let view = part(vm, field.kind)?;
     if view.is_nil() {

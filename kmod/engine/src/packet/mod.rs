@@ -112,64 +112,62 @@ impl Current {
         }
     }
 
+    /// Whether `v` is the packet at hand itself.
+    #[inline(always)]
+    fn is_root(&self, v: Value) -> bool {
+        v.tag == Tag::Packet && v.aux == self.hand.serial() && v.payload == 0
+    }
+
     /// Reads path `path` of the packet value `v`, if that is one load. `None` says nothing: ask
     /// the slow way.
     #[inline(always)]
-    pub fn fast_path(&self, v: Value, path: u16) -> Option<Value> {
-        if v.tag != Tag::Packet || v.aux != self.hand.serial() || v.payload != 0 {
+    pub fn fast_path(&mut self, v: Value, path: u16) -> Option<Value> {
+        if !self.is_root(v) {
             return None;
         }
-        self.load(path)
+        match self.load(path) {
+            None if !self.located => self.load_first(path),
+            loaded => loaded,
+        }
     }
 
     /// Reads the field with id `field_id` of a packet value or view, if that is one load.
     #[inline(always)]
-    pub fn fast_field(&self, v: Value, field_id: u16) -> Option<Value> {
+    pub fn fast_field(&mut self, v: Value, field_id: u16) -> Option<Value> {
         if v.tag != Tag::Packet || v.aux != self.hand.serial() {
             return None;
         }
         let path = fields::path_of(v.payload as u8, field_id);
         match self.load(path) {
-            None if self.complete && self.is_window(path) => Some(Value::NIL),
+            None => self.load_rest(path),
             loaded => loaded,
         }
-    }
-
-    /// Whether a path is a part of the packet that is there when its window is.
-    #[inline(always)]
-    fn is_window(&self, path: u16) -> bool {
-        self.hot
-            .get(usize::from(path as u8))
-            .is_some_and(|hot| hot.tag == Tag::Packet)
     }
 
     /// Whether the packet value `v` has the part or the field with id `field_id`, if windows tell.
     /// `None` says nothing: ask the slow way.
     #[inline(always)]
-    pub fn fast_has(&self, v: Value, field_id: u16) -> Option<bool> {
-        if v.tag != Tag::Packet || v.aux != self.hand.serial() || v.payload != 0 {
+    pub fn fast_has(&mut self, v: Value, field_id: u16) -> Option<bool> {
+        if !self.is_root(v) {
             return None;
         }
-        let hot = self
-            .hot
-            .get(usize::from(fields::path_of(0, field_id) as u8))?;
-        if self.hand.shows(hot.place) {
-            // A boolean is there and may be false.
-            return (hot.tag != Tag::False).then_some(true);
+        let path = fields::path_of(0, field_id);
+        match self.has(path) {
+            None if !self.located => self.has_first(path),
+            known => known,
         }
-        (self.complete && hot.tag == Tag::Packet).then_some(false)
     }
 
     /// Reads path `path` of the packet value `v`, if that is one load and an integer.
     #[inline(always)]
-    pub fn fast_int(&self, v: Value, path: u16) -> Option<u32> {
-        if v.tag != Tag::Packet || v.aux != self.hand.serial() || v.payload != 0 {
+    pub fn fast_int(&mut self, v: Value, path: u16) -> Option<u32> {
+        if !self.is_root(v) {
             return None;
         }
-        let hot = self.hot.get(usize::from(path as u8))?;
-        let word = self.hand.word(hot.place)?;
-        let bits = word.wrapping_shr(u32::from(hot.shift)) & hot.mask;
-        (hot.tag == Tag::Int).then_some(bits)
+        match self.int(path) {
+            None if !self.located => self.int_first(path),
+            known => known,
+        }
     }
 
     #[inline(always)]
@@ -194,6 +192,60 @@ impl Current {
         } else {
             Value::boolean(bits != 0)
         })
+    }
+
+    #[inline(always)]
+    fn has(&self, path: u16) -> Option<bool> {
+        let hot = self.hot.get(usize::from(path as u8))?;
+        if self.hand.shows(hot.place) {
+            // A boolean is there and may be false.
+            return (hot.tag != Tag::False).then_some(true);
+        }
+        (self.complete && hot.tag == Tag::Packet).then_some(false)
+    }
+
+    #[inline(always)]
+    fn int(&self, path: u16) -> Option<u32> {
+        let hot = self.hot.get(usize::from(path as u8))?;
+        let word = self.hand.word(hot.place)?;
+        let bits = word.wrapping_shr(u32::from(hot.shift)) & hot.mask;
+        (hot.tag == Tag::Int).then_some(bits)
+    }
+
+    // The first field of a packet that is asked for: the same, once the headers are known.
+
+    #[inline(never)]
+    fn load_first(&mut self, path: u16) -> Option<Value> {
+        self.locate();
+        self.load(path)
+    }
+
+    #[inline(never)]
+    fn has_first(&mut self, path: u16) -> Option<bool> {
+        self.locate();
+        self.has(path)
+    }
+
+    #[inline(never)]
+    fn int_first(&mut self, path: u16) -> Option<u32> {
+        self.locate();
+        self.int(path)
+    }
+
+    /// A field that no window shows: the first one that is asked for, or a part that is not there.
+    #[inline(never)]
+    fn load_rest(&mut self, path: u16) -> Option<Value> {
+        if !self.located {
+            self.locate();
+            if let Some(value) = self.load(path) {
+                return Some(value);
+            }
+        }
+        let part = self
+            .hot
+            .get(usize::from(path as u8))
+            .is_some_and(|hot| hot.tag == Tag::Packet);
+        (self.complete && part).then_some(Value::NIL)
     }
 
     /// Two bytes of the packet, as a big-endian number.

@@ -300,9 +300,10 @@ fn windows_and_the_slow_way_agree_at_every_linear_length() {
                         assert_eq!(has, whole[i] != Got::Nil, "{} at {linear}", field.name);
                     }
                     let path = path_id(field.kind.name().as_bytes(), field.name.as_bytes());
-                    if let Some(v) = current.fast_path(current.root(), path) {
+                    let root = current.root();
+                    if let Some(v) = current.fast_path(root, path) {
                         assert_eq!(hot(current, v), whole[i], "{} at {linear}", field.name);
-                        let int = current.fast_int(current.root(), path);
+                        let int = current.fast_int(root, path);
                         assert_eq!(int.is_some(), matches!(whole[i], Got::Int(_)));
                         assert!(int.is_none_or(|n| Got::Int(n.into()) == whole[i]));
                     }
@@ -366,8 +367,8 @@ fn a_value_of_an_earlier_packet_is_stale() {
     unsafe { current.begin(two.raw()) };
     current.locate();
     assert!(current.fast_path(old, path).is_none());
-    assert!(current.fast_path(current.root(), path).is_some());
     let root = current.root();
+    assert!(current.fast_path(root, path).is_some());
     current.finish();
     assert!(current.fast_path(root, path).is_none());
     assert!(current.packet().is_none());
