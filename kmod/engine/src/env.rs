@@ -250,6 +250,11 @@ impl Vm {
             self.clear_stack(0);
         }
         result.fuel = limit.saturating_sub(self.fuel.max(0)) as u64;
+        if self.heap.doomed != 0 {
+            // Finalizers have fuel of their own.
+            self.fuel = limit;
+            self.run_finalizers();
+        }
         result
     }
 }

@@ -7,6 +7,7 @@ use super::{
     CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, LIBRARIES, META, TAIL, UNWINDING,
     Vm,
 };
+use crate::memory::BARRIER_YOUNG;
 use crate::memory::cell::{ClosureCell, Kind};
 use crate::value::{Ref, Tag, Value};
 
@@ -40,7 +41,7 @@ impl Vm {
     /// Native functions do not run yet: see [`Vm::drive`].
     pub(crate) fn call_value(&mut self, func: u32, nargs: u32, wanted: i16, flags: u8) -> Result<(), Raise> {
         let mut nargs = nargs;
-        for _ in 0..16 {
+        loop {
             // SAFETY: inside the stack.
             let f = unsafe { *self.slot(func) };
             match f.tag {
@@ -54,6 +55,7 @@ impl Vm {
             if handler.is_nil() {
                 return Err(self.call_error(func, f));
             }
+            self.charge(1)?;
             self.top = func + 1 + nargs;
             self.ensure_stack(2)?;
             // SAFETY: there is room for one more.
@@ -64,9 +66,6 @@ impl Vm {
             nargs += 1;
             self.top = func + 1 + nargs;
         }
-        // SAFETY: inside the stack.
-        let f = unsafe { *self.slot(func) };
-        Err(self.call_error(func, f))
     }
 
     /// Puts the frame of a Lua closure on top.
@@ -155,11 +154,12 @@ impl Vm {
         loop {
             let f = *self.this();
             match f.kind {
-                FrameKind::Lua => return Ok(Flow::Frame),
+                FrameKind::Lua if self.heap.doomed == 0 || !self.finalizes_now() => return Ok(Flow::Frame),
+                FrameKind::Lua => self.start_finalizer()?,
                 FrameKind::Native => {
                     let args = Args { base: f.base, count: f.extra, state: f.pc, results: f.place };
                     let Some(def) = self.native_of(self.get(f.func)) else {
-                        return Err(self.error(format_args!("a native function that does not exist")));
+                        return Err(self.fault(format_args!("a native function that does not exist")));
                     };
                     let step = (def.call)(self, args)?;
                     self.perform(step)?;
@@ -286,6 +286,7 @@ impl Vm {
         }
         if f.flags & FINALIZER != 0 {
             self.finalizing = false;
+            self.top = self.finalizer_top;
         }
         Ok(())
     }
@@ -314,9 +315,15 @@ impl Vm {
         let is_lua = f.tag == Tag::Closure && self.heap.kind(f.as_ref()) == Kind::Closure;
         if !is_lua || closing {
             // An ordinary call; when it has returned, the instruction runs again and returns.
-            self.this_mut().place = u32::MAX;
-            self.this_mut().pc -= 1;
-            return self.call_slow(func, nargs, ALL_RESULTS);
+            let caller = self.depth;
+            self.call_value(func, nargs, ALL_RESULTS, 0)?;
+            // SAFETY: depths up to the current one are frames.
+            unsafe {
+                let f = self.frames.wrapping_add(caller as usize);
+                (*f).place = u32::MAX;
+                (*f).pc -= 1;
+            }
+            return self.drive();
         }
         let this = *self.this();
         // SAFETY: both ranges are inside the stack.
@@ -477,6 +484,28 @@ impl Vm {
     }
 
     // --- finalizers ----------------------------------------------------------------------------------
+
+    /// Whether finalizers run between instructions: not while a packet waits for its verdict.
+    fn finalizes_now(&self) -> bool {
+        !self.finalizing && self.heap.barrier & BARRIER_YOUNG == 0
+    }
+
+    /// Puts the call of a finalizer on top of the Lua function that runs.
+    fn start_finalizer(&mut self) -> Result<(), Raise> {
+        while let Some(t) = self.heap.take_doomed() {
+            let v = Value::object(Tag::Table, t);
+            let finalizer = self.metamethod(v, Event::Gc);
+            if super::native::is_function(finalizer) {
+                self.finalizer_top = self.top;
+                self.top = self.extent().max(self.top);
+                let at = self.top;
+                self.push_meta_call(finalizer, &[v])?;
+                self.finalizing = true;
+                return self.call_value(at, 1, 0, FINALIZER);
+            }
+        }
+        Ok(())
+    }
 
     /// Calls every finalizer that waits, from outside any function. Each error is dropped.
     pub(crate) fn run_finalizers(&mut self) {

@@ -137,13 +137,16 @@ impl Vm {
     pub(crate) fn suspend(&mut self, n: u32) -> Result<(), Raise> {
         let t = self.thread;
         if t == 0 {
-            return Err(self.error(format_args!("attempt to yield from outside a coroutine")));
+            return Err(self.fault(format_args!("attempt to yield from outside a coroutine")));
         }
         // SAFETY: a thread's cell.
         let (base, frame_base) = unsafe { ((*self.thread_cell(t)).base, (*self.thread_cell(t)).frame_base) };
+        if self.frame(frame_base - 1).kind == FrameKind::Closing {
+            return Err(self.fault(format_args!("attempt to yield across a C-call boundary")));
+        }
         for depth in frame_base..=self.depth {
             if self.frame(depth).flags & FINALIZER != 0 || self.frame(depth).kind == FrameKind::Host {
-                return Err(self.error(format_args!("attempt to yield across a C-call boundary")));
+                return Err(self.fault(format_args!("attempt to yield across a C-call boundary")));
             }
         }
         let end = self.this().func + 1;
@@ -394,13 +397,26 @@ impl Vm {
         self.error = if failed && values > 0 { self.get(base + values - 1) } else { Value::NIL };
         self.this_mut().proto = u32::from(failed);
         self.drop_body(t);
-        self.set_status(t, Status::Dead);
+        // Its closing functions run as part of it.
+        // SAFETY: a thread's cell.
+        unsafe {
+            let cell = self.thread_cell(t);
+            (*cell).base = base;
+            (*cell).frame_base = self.depth + 1;
+            (*cell).resumer = self.thread;
+        }
+        self.set_status(self.thread, Status::Normal);
+        self.set_status(t, Status::Running);
+        self.thread = t;
         self.unwind_on()
     }
 
     /// All variables of the coroutine that is being closed are closed.
     pub(crate) fn thread_closed(&mut self) -> Result<(), Raise> {
         let f = *self.this();
+        let t = self.thread;
+        self.leave(t);
+        self.set_status(t, Status::Dead);
         if f.proto != 0 {
             self.deliver_failure();
             return Ok(());

@@ -352,7 +352,7 @@ impl Vm {
         let (constants, protos) = {
             let Some(image) = self.heap.buffer_bytes(buffer).get(..len).and_then(|b| Image::open(b).ok())
             else {
-                return Err(self.error(format_args!("a malformed program")));
+                return Err(self.fault(format_args!("a malformed program")));
             };
             (image.constant_count(), image.proto_count())
         };

@@ -75,6 +75,13 @@ impl Vm {
         self.error_at(level, message)
     }
 
+    /// Raises a message of the machine's own: with the position of the function that runs, which a
+    /// native function has not.
+    #[cold]
+    pub(crate) fn fault(&mut self, message: fmt::Arguments) -> Raise {
+        self.error_at(0, message)
+    }
+
     /// Raises a message with the position of the function at a level: 0 is the running one.
     #[cold]
     pub fn error_at(&mut self, level: u32, message: fmt::Arguments) -> Raise {
@@ -153,7 +160,7 @@ impl Vm {
 
     #[cold]
     pub(crate) fn stack_overflow(&mut self) -> Raise {
-        self.error(format_args!("stack overflow"))
+        self.fault(format_args!("stack overflow"))
     }
 
     // --- unwinding -----------------------------------------------------------------------------------
@@ -243,6 +250,7 @@ impl Vm {
             self.depth -= 1;
             self.drop_tbc(f.func);
             self.finalizing = false;
+            self.top = self.finalizer_top;
             return Ok(());
         }
         match f.kind {

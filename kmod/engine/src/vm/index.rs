@@ -26,9 +26,9 @@ impl Vm {
     pub(crate) fn table_key(&mut self, key: Value) -> Result<Value, Raise> {
         match key.tag {
             Tag::Bytes => self.owned_string(key),
-            Tag::Nil => Err(self.error(format_args!("table index is nil"))),
-            Tag::Float if key.as_float().is_nan() => Err(self.error(format_args!("table index is NaN"))),
-            Tag::Packet => Err(self.error(format_args!(
+            Tag::Nil => Err(self.fault(format_args!("table index is nil"))),
+            Tag::Float if key.as_float().is_nan() => Err(self.fault(format_args!("table index is NaN"))),
+            Tag::Packet => Err(self.fault(format_args!(
                 "a packet cannot be a table key: use p.flow, an address or another of its fields"
             ))),
             _ => Ok(key),
@@ -82,7 +82,7 @@ impl Vm {
             }
             o = handler;
         }
-        Err(self.error(format_args!("'__index' chain too long; possibly a loop")))
+        Err(self.fault(format_args!("'__index' chain too long; possibly a loop")))
     }
 
     /// `attempt to index a nil value (…)`.
@@ -169,7 +169,7 @@ impl Vm {
             }
             o = handler;
         }
-        Err(self.error(format_args!("'__newindex' chain too long; possibly a loop")))
+        Err(self.fault(format_args!("'__newindex' chain too long; possibly a loop")))
     }
 
     /// The slow way of a writing instruction.
@@ -335,7 +335,7 @@ impl Vm {
     #[cold]
     pub(crate) fn no_integer(&mut self, operand: Operand) -> Raise {
         let what = self.describe_operand(operand);
-        self.error(format_args!("number{} has no integer representation", Bytes(what.text())))
+        self.fault(format_args!("number{} has no integer representation", Bytes(what.text())))
     }
 
     fn describe_operand(&self, operand: Operand) -> Name {

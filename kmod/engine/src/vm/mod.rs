@@ -288,6 +288,8 @@ pub struct Vm {
     pub(crate) poisoned: bool,
     /// A finalizer runs.
     pub(crate) finalizing: bool,
+    /// The top of the stack before it.
+    pub(crate) finalizer_top: u32,
     /// Seeds for `math.random`, and for its use.
     pub random: [u64; 4],
     /// What the standard library keeps.

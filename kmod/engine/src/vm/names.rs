@@ -77,7 +77,8 @@ impl Vm {
     /// The instruction that a Lua frame is at.
     pub(crate) fn pc_of(&self, depth: u32) -> u32 {
         let f = self.frame(depth);
-        f.pc.saturating_sub(1)
+        // A frame that waits to run its instruction again stands on it.
+        if f.place == 0 { f.pc.saturating_sub(1) } else { f.pc }
     }
 
     /// Chunk and line where a frame is; none for natives.
@@ -261,7 +262,7 @@ impl Vm {
     pub(crate) fn type_failure(&mut self, action: &str, v: Value, operand: Operand) -> Raise {
         let what = if self.this().kind == FrameKind::Lua { self.describe(operand) } else { Name::new(b"") };
         let kind = self.type_name_of(v);
-        self.error(format_args!(
+        self.fault(format_args!(
             "attempt to {action} a {} value{}",
             Bytes(kind.text()),
             Bytes(what.text())
@@ -277,7 +278,7 @@ impl Vm {
             && Op::from_byte(i.op_byte()) == Some(Op::TForCall)
         {
             let kind = self.type_name_of(v);
-            return self.error(format_args!(
+            return self.fault(format_args!(
                 "attempt to call a {} value (for iterator 'for iterator')",
                 Bytes(kind.text())
             ));
@@ -296,7 +297,7 @@ impl Vm {
                 image.local_name(&proto, index.wrapping_sub(f.base), self.pc_of(self.depth) + 1)
             })
             .map_or_else(|| Name::new(b"?"), Name::new);
-        self.error(format_args!("variable '{}' got a non-closable value", Bytes(name.text())))
+        self.fault(format_args!("variable '{}' got a non-closable value", Bytes(name.text())))
     }
 
     // --- functions -----------------------------------------------------------------------------------

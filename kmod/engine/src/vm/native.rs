@@ -295,7 +295,7 @@ impl Vm {
     /// A coroutine.
     pub fn check_thread(&mut self, f: &Args, i: u32) -> Result<Ref, Raise> {
         let v = self.arg(f, i);
-        if v.tag == Tag::Thread { Ok(v.as_ref()) } else { Err(self.type_error(f, i, "coroutine")) }
+        if v.tag == Tag::Thread { Ok(v.as_ref()) } else { Err(self.type_error(f, i, "thread")) }
     }
 
     /// Value number `i` of the native closure that runs; nil for a plain native.
@@ -430,7 +430,7 @@ impl Vm {
     pub fn next(&mut self, t: Ref, key: Value) -> Result<Option<(Value, Value)>, Raise> {
         match self.heap.next(t, key) {
             Ok(entry) => Ok(entry),
-            Err(()) => Err(self.error(format_args!("invalid key to 'next'"))),
+            Err(()) => Err(self.fault(format_args!("invalid key to 'next'"))),
         }
     }
 

@@ -183,47 +183,62 @@ impl Vm {
         if let Some(v) = compute(event, a, b) {
             return Ok(self.put(dest, v));
         }
-        // Strings are coerced before metamethods are looked for by the string library's own
-        // metamethods; the effect is the same as long as strings have no others.
         let meta = match self.metamethod(a, event) {
             Value { tag: Tag::Nil, .. } => self.metamethod(b, event),
             meta => meta,
         };
-        if meta.is_nil() {
+        // Strings are coerced by metamethods of their own, as it were, which come first on the left.
+        let text = |v: Value| matches!(v.tag, Tag::Str | Tag::Bytes);
+        if !is_bitwise(event) && (text(a) || text(b) && (meta.is_nil() || number_of(a).is_some())) {
             if let (Some(x), Some(y)) = (self.to_number(a), self.to_number(b)) {
-                if matches!((x, y), (Number::Int(_), Number::Int(0))) && !is_bitwise(event) {
-                    let what = if event == Event::Mod { "n%%0" } else { "n//0" };
-                    return Err(match event {
-                        Event::Mod => self.error(format_args!("attempt to perform '{what}'")),
-                        _ => self.error(format_args!("attempt to perform '{what}'")),
-                    });
-                }
-                if let Some(v) = compute(event, value_of(x), value_of(y)) {
-                    return Ok(self.put(dest, v));
-                }
+                let (x, y) = (value_of(x), value_of(y));
+                return match compute(event, x, y) {
+                    Some(v) => Ok(self.put(dest, v)),
+                    None => Err(self.zero_error(event)),
+                };
             }
+            if meta.is_nil() {
+                return Err(self.coercion_error(event, a, b));
+            }
+        }
+        if meta.is_nil() {
             return Err(self.arithmetic_error(event, a, b, names));
         }
         self.call_meta(meta, &[a, b])
     }
 
     #[cold]
-    fn arithmetic_error(&mut self, event: Event, a: Value, b: Value, names: (Operand, Operand)) -> Raise {
-        if is_bitwise(event) {
-            if number_of(a).is_some() && number_of(b).is_some() || self.both_numeric(a, b) {
-                let first = self.to_int(a).is_none();
-                let what = if first { names.0 } else { names.1 };
-                return self.no_integer(what);
-            }
-            let (v, what) = if number_of(a).is_none() { (a, names.0) } else { (b, names.1) };
-            return self.type_failure("perform bitwise operation on", v, what);
+    fn zero_error(&mut self, event: Event) -> Raise {
+        if event == Event::Mod {
+            self.fault(format_args!("attempt to perform 'n%0'"))
+        } else {
+            self.fault(format_args!("attempt to divide by zero"))
         }
-        let (v, what) = if self.to_number(a).is_none() { (a, names.0) } else { (b, names.1) };
-        self.type_failure("perform arithmetic on", v, what)
     }
 
-    fn both_numeric(&self, a: Value, b: Value) -> bool {
-        self.to_number(a).is_some() && self.to_number(b).is_some()
+    /// A string that is no number, or one beside something that is none.
+    #[cold]
+    fn coercion_error(&mut self, event: Event, a: Value, b: Value) -> Raise {
+        let name = Event::NAMES.get(event as usize).map_or("", |name| name.trim_start_matches("__"));
+        let (x, y) = (super::error::type_name(a), super::error::type_name(b));
+        self.fault(format_args!("attempt to {name} a '{x}' with a '{y}'"))
+    }
+
+    #[cold]
+    fn arithmetic_error(&mut self, event: Event, a: Value, b: Value, names: (Operand, Operand)) -> Raise {
+        let numbers = number_of(a).is_some() && number_of(b).is_some();
+        if numbers && !is_bitwise(event) {
+            return self.zero_error(event);
+        }
+        if numbers {
+            let what = if int_of(a).is_none() { names.0 } else { names.1 };
+            return self.no_integer(what);
+        }
+        let (v, what) = if number_of(a).is_none() { (a, names.0) } else { (b, names.1) };
+        if is_bitwise(event) {
+            return self.type_failure("perform bitwise operation on", v, what);
+        }
+        self.type_failure("perform arithmetic on", v, what)
     }
 
     // --- comparison ----------------------------------------------------------------------------------
@@ -320,9 +335,9 @@ impl Vm {
         let (x, y) = (self.type_name_of(a), self.type_name_of(b));
         let (x, y) = (super::error::Bytes(x.text()), super::error::Bytes(y.text()));
         if x.0 == y.0 {
-            self.error(format_args!("attempt to compare two {x} values"))
+            self.fault(format_args!("attempt to compare two {x} values"))
         } else {
-            self.error(format_args!("attempt to compare {x} with {y}"))
+            self.fault(format_args!("attempt to compare {x} with {y}"))
         }
     }
 
@@ -454,7 +469,7 @@ impl Vm {
         }
         self.charge(total as u64 / 64)?;
         if total > crate::memory::MAX_STRING {
-            return Err(self.error(format_args!("string length overflow")));
+            return Err(self.fault(format_args!("string length overflow")));
         }
         let r = self.heap.new_buffer(total);
         let buffer = self.memory(r)?;

@@ -13,7 +13,7 @@
 //! function; the last instruction ends the function; "up to the top" follows what sets the top.
 
 use super::call::Flow;
-use super::error::Raise;
+use super::error::{Bytes, Raise};
 use super::names::Operand;
 use super::native::ALL;
 use super::operate::{compute, float_of, holds, int_of};
@@ -956,7 +956,7 @@ impl Vm {
         if start.tag == Tag::Int && step.tag == Tag::Int {
             let (first, by) = (start.as_int(), step.as_int());
             if by == 0 {
-                return Err(self.error(format_args!("'for' step is zero")));
+                return Err(self.fault(format_args!("'for' step is zero")));
             }
             let Some(last) = self.loop_limit(first, limit, by)? else { return Ok(false) };
             let distance = if by > 0 {
@@ -969,11 +969,11 @@ impl Vm {
             self.put(register + 1, turns);
             return Ok(true);
         }
-        let Some(last) = float_of(limit) else { return Err(self.loop_error("limit")) };
-        let Some(by) = float_of(step) else { return Err(self.loop_error("step")) };
-        let Some(first) = float_of(start) else { return Err(self.loop_error("initial value")) };
+        let Some(last) = float_of(limit) else { return Err(self.loop_error("limit", limit)) };
+        let Some(by) = float_of(step) else { return Err(self.loop_error("step", step)) };
+        let Some(first) = float_of(start) else { return Err(self.loop_error("initial value", start)) };
         if by == 0.0 {
-            return Err(self.error(format_args!("'for' step is zero")));
+            return Err(self.fault(format_args!("'for' step is zero")));
         }
         if if by > 0.0 { last < first } else { first < last } || first.is_nan() || last.is_nan() || by.is_nan() {
             return Ok(false);
@@ -1003,14 +1003,15 @@ impl Vm {
                     None => i64::MIN,
                 }
             }
-            _ => return Err(self.loop_error("limit")),
+            _ => return Err(self.loop_error("limit", limit)),
         };
         let none = if step > 0 { first > last } else { first < last };
         Ok(if none { None } else { Some(last) })
     }
 
     #[cold]
-    fn loop_error(&mut self, what: &str) -> Raise {
-        self.error(format_args!("'for' {what} must be a number"))
+    fn loop_error(&mut self, what: &str, v: Value) -> Raise {
+        let kind = self.type_name_of(v);
+        self.fault(format_args!("bad 'for' {what} (number expected, got {})", Bytes(kind.text())))
     }
 }
