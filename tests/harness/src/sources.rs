@@ -12,16 +12,28 @@ use nix::fcntl::Flock;
 use crate::cache::{self, Key};
 use crate::tools::{target_folder, workspace};
 
-/// All that packages are made from; cargo wants every member of the workspace.
-const PARTS: [&str; 8] = [
+/// All that packages are made from, and how.
+const PARTS: [&str; 11] = [
     "Cargo.lock",
     "Cargo.toml",
     "examples",
     "kmod",
     "packaging/debian",
     "pstui",
-    "tests",
+    "tests/harness/src/deb.rs",
+    "tests/harness/src/dist.rs",
+    "tests/harness/src/engine.rs",
+    "tests/harness/src/userspace.rs",
     "xtables-plugin",
+];
+
+/// Of members of the workspace that are not built, cargo wants to see that they exist.
+const MEMBERS: [&str; 5] = [
+    "tests/guest/Cargo.toml",
+    "tests/guest/src/lib.rs",
+    "tests/guest/src/main.rs",
+    "tests/harness/Cargo.toml",
+    "tests/harness/src/main.rs",
 ];
 
 /// The copy. Only one process has it at a time.
@@ -40,7 +52,7 @@ impl Sources {
             .add(top.as_os_str().as_encoded_bytes())
             .finish();
         let lock = cache::lock(&format!("sources-{place}"))?;
-        for part in PARTS {
+        for part in PARTS.iter().chain(&MEMBERS) {
             let (from, to) = (workspace().join(part), top.join(part));
             if let Some(parent) = to.parent() {
                 fs::create_dir_all(parent)?;
