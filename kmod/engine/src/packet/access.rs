@@ -84,6 +84,8 @@ pub fn check(vm: &mut Vm, v: Value) -> Result<Kind, Raise> {
 fn lookup(vm: &mut Vm, v: Value, key: Value) -> Result<&'static Field, Raise> {
     let kind = check(vm, v)?;
     let id = match key.tag {
+        // A constant of the program knows its field.
+        Tag::Str if key.aux != 0 => Some(key.aux.wrapping_sub(1) as u16),
         Tag::Str | Tag::Bytes => fields::field_id(vm.bytes(key)),
         _ => {
             return Err(vm.error(format_args!("the fields of {} have names", kind.name())));

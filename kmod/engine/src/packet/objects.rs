@@ -318,23 +318,37 @@ fn domainset_find(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
         return Ok(Value::NIL);
     }
     let name = vm.check_str(f, 1)?;
-    let Some(domain) = Domain::new(vm.bytes(name)) else {
-        return Ok(Value::NIL);
-    };
     let table = vm.heap.object_value(set).as_ref();
-    let mut rest = domain.as_bytes();
+    let bytes = vm.bytes(name);
+    let (found, asked) = if bytes.iter().any(u8::is_ascii_uppercase) {
+        let Some(domain) = Domain::new(bytes) else {
+            return Ok(Value::NIL);
+        };
+        find_suffix(vm, table, domain.as_bytes())
+    } else {
+        find_suffix(vm, table, bytes.strip_suffix(b".").unwrap_or(bytes))
+    };
+    vm.charge(asked)?;
+    Ok(found)
+}
+
+/// What the longest suffix of a name that is a key of the table holds, and how many were tried. A
+/// name longer than any domain's has none.
+fn find_suffix(vm: &Vm, table: Ref, name: &[u8]) -> (Value, u64) {
+    let mut asked = 0_u64;
+    let mut rest = if name.len() <= 255 { name } else { &[] };
     while !rest.is_empty() {
-        vm.charge(1)?;
+        asked = asked.wrapping_add(1).wrapping_add(rest.len() as u64 / 32);
         let found = vm.heap.get_bytes(table, rest);
         if !found.is_nil() {
-            return Ok(found);
+            return (found, asked);
         }
         let Some(dot) = rest.iter().position(|b| *b == b'.') else {
             break;
         };
         rest = rest.get(dot.wrapping_add(1)..).unwrap_or(&[]);
     }
-    Ok(Value::NIL)
+    (Value::NIL, asked)
 }
 
 fn domainset_has(vm: &mut Vm, f: Args) -> Result<Step, Raise> {

@@ -34,6 +34,15 @@ impl Name {
         self.bytes.get(..self.len).unwrap_or(&[])
     }
 
+    fn push_lower(&mut self, label: &[u8]) -> Option<()> {
+        let end = self.len.checked_add(label.len())?;
+        for (to, from) in self.bytes.get_mut(self.len..end)?.iter_mut().zip(label) {
+            *to = from.to_ascii_lowercase();
+        }
+        self.len = end;
+        Some(())
+    }
+
     fn push(&mut self, byte: u8) -> Option<()> {
         *self.bytes.get_mut(self.len)? = byte;
         self.len = self.len.wrapping_add(1);
@@ -106,9 +115,7 @@ pub fn name(message: &[u8], at: usize, name: &mut Name) -> Option<usize> {
         if name.len > 0 {
             name.push(b'.')?;
         }
-        for byte in message.get(start..end)? {
-            name.push(byte.to_ascii_lowercase())?;
-        }
+        name.push_lower(message.get(start..end)?)?;
         at = end;
     }
 }
