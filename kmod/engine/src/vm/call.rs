@@ -4,7 +4,7 @@
 use super::error::Raise;
 use super::native::{ALL, Args, Step};
 use super::{
-    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, LIBRARIES, META, TAIL, UNWINDING,
+    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES, META, TAIL, UNWINDING,
     Vm,
 };
 use crate::memory::BARRIER_YOUNG;
@@ -29,7 +29,8 @@ impl Vm {
     /// Puts a frame on the stack of frames.
     #[inline(always)]
     pub(crate) fn push_frame(&mut self, frame: Frame) -> Result<(), Raise> {
-        if self.depth + 1 >= self.frame_limit {
+        let limit = self.frame_limit + if self.nesting > 0 { HANDLER_FRAMES } else { 0 };
+        if self.depth + 1 >= limit {
             return Err(self.stack_overflow());
         }
         self.depth += 1;

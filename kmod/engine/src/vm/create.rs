@@ -2,7 +2,7 @@
 //! Making a machine inside a region, and programs that `load` compiles.
 
 use super::error::Raise;
-use super::{Event, Frame, FrameKind, LIBRARIES, MARGIN, Vm};
+use super::{Event, Frame, FrameKind, HANDLER_FRAMES, HANDLER_VALUES, LIBRARIES, MARGIN, Vm};
 use crate::bytecode::image::{Constant, Image, Section};
 use crate::compiler::{self, Chunk, Options};
 use crate::memory::cell::{CELL, ImageCell, Kind, ProtoCell};
@@ -71,8 +71,8 @@ impl Layout {
             u32::try_from(here).ok()
         };
         let constants = take(count(Section::Constants) * 16)?;
-        let stack = take((values + u64::from(MARGIN) + 1) * 16)?;
-        let frames = take((frame_limit + 1) * size_of::<Frame>() as u64)?;
+        let stack = take((values + u64::from(HANDLER_VALUES + MARGIN) + 1) * 16)?;
+        let frames = take((frame_limit + u64::from(HANDLER_FRAMES) + 1) * size_of::<Frame>() as u64)?;
         let tbc = take((frame_limit + 1) * 4)?;
         let heap = take(Heap::size(sizes))?;
         let total = u64::from(heap) + Heap::size(sizes);

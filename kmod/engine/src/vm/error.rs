@@ -160,7 +160,9 @@ impl Vm {
 
     #[cold]
     pub(crate) fn stack_overflow(&mut self) -> Raise {
-        self.fault(format_args!("stack overflow"))
+        let raise = self.fault(format_args!("stack overflow"));
+        self.overflowed = true;
+        raise
     }
 
     // --- unwinding -----------------------------------------------------------------------------------
@@ -174,6 +176,7 @@ impl Vm {
             return Err(self.drop_to_host(raise));
         }
         loop {
+            let overflowed = core::mem::replace(&mut self.overflowed, false);
             let (target, handling) = self.catcher();
             let frame = *self.frame(target);
             if frame.kind == FrameKind::Closing {
@@ -184,16 +187,21 @@ impl Vm {
                 self.keep_last_error();
             }
             if frame.kind == FrameKind::Protecting && frame.proto != NO_HANDLER && raise == Raise::Error {
-                if !handling || self.nesting < NESTING {
+                if self.nesting < NESTING && !(handling && overflowed) {
                     match self.call_handler(frame.proto) {
                         Ok(()) => return Ok(()),
                         Err(again) => {
                             raise = again;
-                            continue;
+                            if core::mem::replace(&mut self.overflowed, false) {
+                                self.error = self.handling_message;
+                            } else {
+                                continue;
+                            }
                         }
                     }
+                } else {
+                    self.error = self.handling_message;
                 }
-                self.error = self.handling_message;
             }
             return match self.unwind_on() {
                 Ok(()) => Ok(()),

@@ -225,6 +225,9 @@ const _: () = assert!(size_of::<Frame>() == 32);
 
 /// Free slots above every frame's own, for operands of metamethods and the like.
 pub(crate) const MARGIN: u32 = 24;
+/// Values and frames beyond the limits that message handlers may use.
+pub(crate) const HANDLER_VALUES: u32 = 1024;
+pub(crate) const HANDLER_FRAMES: u32 = 64;
 /// How many functions an environment can bind, and how many reasons a script has.
 pub const HANDLES: usize = 64;
 /// Bytes of the last error's text.
@@ -252,6 +255,8 @@ pub struct Vm {
     pub(crate) tbc_count: u32,
     /// Calls of message handlers and `__close` within each other.
     pub(crate) nesting: u32,
+    /// What was raised last is that a stack has no room.
+    pub(crate) overflowed: bool,
     /// The coroutine that runs, or 0.
     pub(crate) thread: Ref,
     /// What was raised.
@@ -369,9 +374,10 @@ impl Vm {
     #[cold]
     #[inline(never)]
     pub(crate) fn grow_stack(&mut self, from: u32, n: u32) -> Result<(), Raise> {
-        let wanted = from.saturating_add(n).saturating_add(64).min(self.stack_limit);
+        // A message handler gets a little more, so that it can see an overflow.
+        let limit = if self.nesting > 0 { self.stack_limit + HANDLER_VALUES } else { self.stack_limit };
+        let wanted = from.saturating_add(n).saturating_add(64).min(limit);
         if from.saturating_add(n) > wanted {
-            // An error handler gets a little more.
             return Err(self.stack_overflow());
         }
         self.stack_soft = self.stack_soft.max(wanted);

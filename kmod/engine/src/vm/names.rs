@@ -273,18 +273,23 @@ impl Vm {
     #[cold]
     pub(crate) fn call_error(&mut self, func: u32, v: Value) -> Raise {
         let f = *self.this();
-        if f.kind == FrameKind::Lua
-            && let Some(i) = self.inst_at(f.proto, self.pc_of(self.depth))
-            && Op::from_byte(i.op_byte()) == Some(Op::TForCall)
-        {
-            let kind = self.type_name_of(v);
-            return self.fault(format_args!(
+        let i = if f.kind == FrameKind::Lua { self.inst_at(f.proto, self.pc_of(self.depth)) } else { None };
+        let kind = self.type_name_of(v);
+        match i.and_then(|i| Op::from_byte(i.op_byte())) {
+            None | Some(Op::Call | Op::TailCall) => {
+                let operand = self.operand_of(func);
+                self.type_failure("call", v, operand)
+            }
+            Some(Op::TForCall) => self.fault(format_args!(
                 "attempt to call a {} value (for iterator 'for iterator')",
                 Bytes(kind.text())
-            ));
+            )),
+            Some(op) => self.fault(format_args!(
+                "attempt to call a {} value (metamethod '{}')",
+                Bytes(kind.text()),
+                event_name(op)
+            )),
         }
-        let operand = self.operand_of(func);
-        self.type_failure("call", v, operand)
     }
 
     /// The value in a slot is to be closed and cannot.
@@ -572,6 +577,7 @@ const fn event_name(op: Op) -> &'static str {
         | Op::JmpNLtI
         | Op::JmpGtI
         | Op::JmpNGtI => "lt",
+        Op::Close | Op::Return | Op::Return0 | Op::Return1 => "close",
         Op::JmpLe | Op::JmpNLe | Op::JmpLeI | Op::JmpNLeI | Op::JmpGeI | Op::JmpNGeI => "le",
         _ => "?",
     }

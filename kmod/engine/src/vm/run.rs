@@ -16,7 +16,7 @@ use super::call::Flow;
 use super::error::{Bytes, Raise};
 use super::names::Operand;
 use super::native::ALL;
-use super::operate::{compute, float_of, holds, int_of};
+use super::operate::{compute, float_of, holds, int_of, value_of};
 use super::{Event, Frame, FrameKind, TAIL, Vm};
 use crate::bytecode::op::{Inst, Op};
 use crate::memory::cell::{BoxCell, Header, Kind, ProtoCell};
@@ -951,7 +951,8 @@ impl Vm {
     #[inline(never)]
     fn prepare_loop(&mut self, register: u32) -> Result<bool, Raise> {
         let at = self.this().base + register;
-        let (start, limit, step) = (self.get(at), self.get(at + 1), self.get(at + 2));
+        let (start, step) = (self.get(at), self.get(at + 2));
+        let limit = self.loop_operand(self.get(at + 1));
         let turns;
         if start.tag == Tag::Int && step.tag == Tag::Int {
             let (first, by) = (start.as_int(), step.as_int());
@@ -970,8 +971,8 @@ impl Vm {
             return Ok(true);
         }
         let Some(last) = float_of(limit) else { return Err(self.loop_error("limit", limit)) };
-        let Some(by) = float_of(step) else { return Err(self.loop_error("step", step)) };
-        let Some(first) = float_of(start) else { return Err(self.loop_error("initial value", start)) };
+        let Some(by) = float_of(self.loop_operand(step)) else { return Err(self.loop_error("step", step)) };
+        let Some(first) = float_of(self.loop_operand(start)) else { return Err(self.loop_error("initial value", start)) };
         if by == 0.0 {
             return Err(self.fault(format_args!("'for' step is zero")));
         }
@@ -983,6 +984,11 @@ impl Vm {
         self.put(register + 2, Value::float(by));
         self.put(register + 3, Value::float(first));
         Ok(true)
+    }
+
+    /// A loop's operand, which may be a numeral.
+    fn loop_operand(&self, v: Value) -> Value {
+        self.to_number(v).map_or(v, value_of)
     }
 
     /// The limit of an integer loop as an integer; `None` when the loop has no turn.
