@@ -15,6 +15,8 @@ use std::cmp::Ordering;
 pub enum Cell {
     /// A word.
     Text(String, Role),
+    /// A text that may be cut where room is short.
+    Long(String, Role),
     /// A word with an order of its own.
     Ordered(String, u64, Role),
     /// A number that is an amount.
@@ -37,7 +39,7 @@ impl Cell {
     /// The text, but for a sparkline, which depends on the room that it gets.
     pub fn text(&self) -> String {
         match self {
-            Self::Text(text, _) | Self::Ordered(text, ..) => text.clone(),
+            Self::Text(text, _) | Self::Long(text, _) | Self::Ordered(text, ..) => text.clone(),
             Self::Count(value, _) | Self::Bytes(value) => format::scaled(*value as f64),
             Self::Number(value) => value.to_string(),
             Self::Rate(Some(value), _) => format::scaled(*value),
@@ -58,6 +60,7 @@ impl Cell {
                 Role::Faint
             }
             Self::Text(_, role)
+            | Self::Long(_, role)
             | Self::Ordered(_, _, role)
             | Self::Count(_, role)
             | Self::Rate(_, role)
@@ -71,7 +74,7 @@ impl Cell {
 
     fn number(&self) -> f64 {
         match self {
-            Self::Text(..) => 0.0,
+            Self::Text(..) | Self::Long(..) => 0.0,
             Self::Ordered(_, value, _)
             | Self::Count(value, _)
             | Self::Number(value)
@@ -85,7 +88,7 @@ impl Cell {
     /// The order within a column.
     pub fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Text(a, _), Self::Text(b, _)) => a.cmp(b),
+            (Self::Text(a, _) | Self::Long(a, _), Self::Text(b, _) | Self::Long(b, _)) => a.cmp(b),
             _ => self.number().total_cmp(&other.number()),
         }
     }
@@ -230,6 +233,18 @@ fn quiet(hook: &Hook) -> Role {
     }
 }
 
+/// The names of the scripts that a hook's rules call, each once.
+fn scripts_at(hook: &Hook, snapshot: &Snapshot) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for rule in &snapshot.rules {
+        let here = rule.family == hook.family && rule.hooks.contains(&hook.hook);
+        if here && !names.contains(&rule.name.as_str()) {
+            names.push(&rule.name);
+        }
+    }
+    names.join(" ")
+}
+
 /// The order in which a packet meets the hooks.
 pub const HOOK_ORDER: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
@@ -272,6 +287,12 @@ const HOOKS: &[Filled<Hook>] = &[
     right("ERRORS", 1, "packets that ended in an error", |h, _| {
         errors(h.counters.errors)
     }),
+    left(
+        "SCRIPTS",
+        2,
+        "the scripts that are called from there",
+        |h, c| Cell::Long(scripts_at(h, c.snapshot), Role::Accent),
+    ),
     growing("TREND", 5, 24, "packets a second, over time", |_, c| {
         c.trend()
     }),
@@ -339,7 +360,7 @@ const SCRIPTS: &[Filled<Script>] = &[
         c.trend()
     }),
     left("PATH", 10, "where it was loaded from", |s, _| {
-        dim(s.path.as_deref().unwrap_or("–"))
+        Cell::Long(s.path.clone().unwrap_or_else(|| "–".to_owned()), Role::Dim)
     }),
 ];
 

@@ -18,6 +18,8 @@ const GAP: usize = 2;
 const WIDER: usize = 3;
 /// The narrowest useful sparkline.
 const SPARK: usize = 8;
+/// A text that may be cut is not cut shorter than this.
+const LONG: usize = 16;
 
 mod unicode {
     /// Columns that a text takes.
@@ -49,18 +51,20 @@ mod unicode {
 
 /// The columns that are shown and their widths, and the blanks between them.
 fn fit(columns: &[Column], rows: &[Row], sort: usize, room: usize) -> (Vec<(usize, usize)>, usize) {
-    let natural = |index: usize| {
+    let widest = |index: usize, most: usize| {
         let cells = rows
             .iter()
             .filter_map(|row| row.cells.get(index))
             .map(|cell| match cell {
                 Cell::Spark(_) => SPARK,
+                Cell::Long(text, _) => text_width(text).min(most),
                 cell => text_width(&cell.text()),
             });
         // The title needs a place for the mark of the sorted column.
         let title = text_width(columns[index].title) + usize::from(index == sort);
         cells.max().unwrap_or(0).max(title)
     };
+    let natural = |index: usize| widest(index, LONG);
     let mut shown: Vec<(usize, usize)> = (0..columns.len()).map(|i| (i, natural(i))).collect();
     let needs = |shown: &[(usize, usize)]| {
         shown
@@ -88,7 +92,8 @@ fn fit(columns: &[Column], rows: &[Row], sort: usize, room: usize) -> (Vec<(usiz
     }
     let mut left = room.saturating_sub(needs(&shown));
     for (index, width) in &mut shown {
-        let more = left.min(columns[*index].grow as usize);
+        let whole = widest(*index, usize::MAX) + columns[*index].grow as usize;
+        let more = left.min(whole - *width);
         *width += more;
         left -= more;
     }
