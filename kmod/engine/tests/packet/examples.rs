@@ -149,3 +149,27 @@ fn the_blocks_of_the_reference_run() {
     }
     assert!(blocks >= 9, "{blocks}");
 }
+
+/// The reference and the editors' definitions name every field, and which may be written.
+#[test]
+fn every_field_is_described() {
+    use packetscript_engine::packet::fields::{FIELDS, Kind, What};
+    let types = std::fs::read_to_string(examples().join("types/packetscript.lua")).unwrap();
+    let reference = std::fs::read_to_string(examples().join("API.md")).unwrap();
+    for field in FIELDS {
+        let (name, root) = (field.name, field.kind == Kind::Root);
+        let class = if root { "packet".into() } else { format!("packet.{}", field.kind.name()) };
+        let start = types.find(&format!("---@class {class}\n")).expect(&class);
+        let class = types[start..].split("\n\n").next().unwrap();
+        let shown = if root { format!("`p.{name}`") } else { format!("`{name}`") };
+        if matches!(field.what, What::Method(_)) {
+            assert!(types.contains(&format!("function packet:{name}(")), "{name}");
+            assert!(reference.contains(&format!("`p:{name}(")), "{name}");
+            continue;
+        }
+        let line = class.lines().find(|line| line.starts_with(&format!("---@field {name} ")));
+        let line = line.unwrap_or_else(|| panic!("{class}\nlacks {name}"));
+        assert_eq!(line.contains("writable"), field.writable, "{line}");
+        assert!(reference.contains(&shown), "API.md lacks {shown}");
+    }
+}
