@@ -8,7 +8,7 @@
 
 use super::call::Flow;
 use super::error::Raise;
-use super::{COROUTINE, FINALIZER, Frame, FrameKind, Vm};
+use super::{COROUTINE, FINALIZER, Frame, FrameKind, RESUMES, Vm};
 use crate::memory::OutOfMemory;
 use crate::memory::cell::{Header, Kind, ThreadCell};
 use crate::value::{Ref, Tag, Value};
@@ -226,8 +226,17 @@ impl Vm {
         Ok(())
     }
 
+    /// A coroutine runs instead of what ran until now.
+    fn enter(&mut self, t: Ref) {
+        self.resumes += 1;
+        self.set_status(self.thread, Status::Normal);
+        self.set_status(t, Status::Running);
+        self.thread = t;
+    }
+
     /// Whoever resumed a coroutine runs again.
     fn leave(&mut self, t: Ref) {
+        self.resumes -= 1;
         // SAFETY: a thread's cell.
         let resumer = unsafe { core::mem::replace(&mut (*self.thread_cell(t)).resumer, 0) };
         self.thread = resumer;
@@ -266,8 +275,8 @@ impl Vm {
         };
         let room = self.ensure_stack(values + 64);
         let overflow = self.depth + frames + 2 >= self.frame_limit || self.tbc_count + tbc >= self.frame_limit;
-        if room.is_err() || overflow {
-            self.error = self.new_string(b"stack overflow")?;
+        if room.is_err() || overflow || self.resumes >= RESUMES {
+            self.error = self.new_string(b"C stack overflow")?;
             self.deliver_failure();
             return Ok(());
         }
@@ -302,9 +311,7 @@ impl Vm {
             (*cell).frame_base = frame_base;
             (*cell).resumer = self.thread;
         }
-        self.set_status(self.thread, Status::Normal);
-        self.set_status(t, Status::Running);
-        self.thread = t;
+        self.enter(t);
         self.top = base + values + nargs;
         if frames == 0 {
             return self.call_value(base, nargs, super::native::ALL as i16, COROUTINE);
@@ -378,6 +385,11 @@ impl Vm {
             let cell = self.thread_cell(t);
             ((*cell).values, (*cell).frames, (*cell).tbc)
         };
+        if self.resumes >= RESUMES {
+            self.error = self.new_string(b"C stack overflow")?;
+            self.deliver_failure();
+            return Ok(());
+        }
         self.ensure_stack(values + 64)?;
         self.heap.shade_thread(t);
         let base = place + 1;
@@ -405,9 +417,7 @@ impl Vm {
             (*cell).frame_base = self.depth + 1;
             (*cell).resumer = self.thread;
         }
-        self.set_status(self.thread, Status::Normal);
-        self.set_status(t, Status::Running);
-        self.thread = t;
+        self.enter(t);
         self.unwind_on()
     }
 

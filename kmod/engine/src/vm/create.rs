@@ -4,7 +4,7 @@
 use super::error::Raise;
 use super::{Event, Frame, FrameKind, HANDLER_FRAMES, HANDLER_VALUES, LIBRARIES, MARGIN, Vm};
 use crate::bytecode::image::{Constant, Image, Section};
-use crate::compiler::{self, Chunk, Options};
+use crate::compiler::{self, Chunk, Diagnostic, Options};
 use crate::memory::cell::{CELL, ImageCell, Kind, ProtoCell};
 use crate::stdlib;
 use crate::memory::{Heap, OutOfMemory, Sizes};
@@ -307,9 +307,29 @@ impl Vm {
         let text = self.owned_string(text)?;
         let name = self.owned_string(name)?;
         let len = self.bytes(text).len();
-        let r = self.heap.new_buffer(0);
+        match self.load_within(compiler::usual_workspace(len), text, name, env)? {
+            Err(diagnostic) if diagnostic.is_out_of_memory() => {}
+            Err(diagnostic) => return self.new_string(diagnostic.bytes()).map(Err),
+            Ok(function) => return Ok(Ok(function)),
+        }
+        match self.load_within(compiler::workspace_size(len), text, name, env)? {
+            Err(diagnostic) if diagnostic.is_out_of_memory() => Err(self.out_of_memory()),
+            Err(diagnostic) => self.new_string(diagnostic.bytes()).map(Err),
+            Ok(function) => Ok(Ok(function)),
+        }
+    }
+
+    /// Compiles in so many bytes of workspace.
+    fn load_within(
+        &mut self,
+        workspace: usize,
+        text: Value,
+        name: Value,
+        env: Value,
+    ) -> Result<Result<Value, Diagnostic>, Raise> {
+        let r = self.heap.new_buffer(workspace);
         let buffer = self.memory(r)?;
-        let r = self.heap.push_fill(buffer, 0, compiler::workspace_size(len));
+        let r = self.heap.push_fill(buffer, 0, workspace);
         self.memory(r)?;
         let options = Options { packet: false, file: false, seed: self.random[0] };
         let compiled = {
@@ -327,17 +347,12 @@ impl Vm {
             };
             compiler::compile(&[chunk], options, workspace).map(<[u8]>::len)
         };
-        match compiled {
-            Ok(len) => {
-                let function = self.adopt_image(buffer, len, env)?;
-                self.drop_buffer(buffer);
-                Ok(Ok(function))
-            }
-            Err(diagnostic) => {
-                self.drop_buffer(buffer);
-                self.new_string(diagnostic.bytes()).map(Err)
-            }
-        }
+        let function = match compiled {
+            Ok(len) => Ok(self.adopt_image(buffer, len, env)?),
+            Err(diagnostic) => Err(diagnostic),
+        };
+        self.drop_buffer(buffer);
+        Ok(function)
     }
 
     /// Gives a buffer's memory back without waiting for a collection.

@@ -228,6 +228,8 @@ pub(crate) const MARGIN: u32 = 24;
 /// Values and frames beyond the limits that message handlers may use.
 pub(crate) const HANDLER_VALUES: u32 = 1024;
 pub(crate) const HANDLER_FRAMES: u32 = 64;
+/// Coroutines within each other, at most; as many as PUC allows.
+pub(crate) const RESUMES: u32 = 195;
 /// How many functions an environment can bind, and how many reasons a script has.
 pub const HANDLES: usize = 64;
 /// Bytes of the last error's text.
@@ -255,6 +257,8 @@ pub struct Vm {
     pub(crate) tbc_count: u32,
     /// Calls of message handlers and `__close` within each other.
     pub(crate) nesting: u32,
+    /// Coroutines that were resumed within each other.
+    pub(crate) resumes: u32,
     /// What was raised last is that a stack has no room.
     pub(crate) overflowed: bool,
     /// The coroutine that runs, or 0.
