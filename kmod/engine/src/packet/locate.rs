@@ -383,18 +383,16 @@ impl Current {
                 return;
             }
         } else if transport == Transport::Udp {
-            // The UDP length bounds what is carried; 0 is a jumbogram's.
+            // The UDP length bounds what is carried.
             let Some(word) = self.u32_at(l4.wrapping_add(4)) else {
                 return;
             };
             let said = word >> 16;
-            if said != 0 {
-                if said < 8 {
-                    return;
-                }
-                if !self.places.fragment {
-                    self.places.end = l4.wrapping_add(said.min(room));
-                }
+            if said < 8 {
+                return;
+            }
+            if !self.places.fragment {
+                self.places.end = l4.wrapping_add(said.min(room));
             }
         }
         self.places.transport = transport;

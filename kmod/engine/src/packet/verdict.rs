@@ -170,6 +170,10 @@ pub fn decide(vm: &mut Vm, v: Value) -> Result<(u32, u32), Raise> {
     if flags & PACKET_MATCH != 0 {
         return Ok((Verdict::Match as u32, 0));
     }
+    // Legal everywhere, and nearly every packet's.
+    if v.tag == Tag::Verdict && v.payload <= Verdict::Drop as u64 {
+        return Ok((v.payload as u32, 0));
+    }
     if v.tag != Tag::Verdict {
         return Err(not_a_verdict(vm, v));
     }

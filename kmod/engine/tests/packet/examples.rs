@@ -158,16 +158,29 @@ fn every_field_is_described() {
     let reference = std::fs::read_to_string(examples().join("API.md")).unwrap();
     for field in FIELDS {
         let (name, root) = (field.name, field.kind == Kind::Root);
-        let class = if root { "packet".into() } else { format!("packet.{}", field.kind.name()) };
+        let class = if root {
+            "packet".into()
+        } else {
+            format!("packet.{}", field.kind.name())
+        };
         let start = types.find(&format!("---@class {class}\n")).expect(&class);
         let class = types[start..].split("\n\n").next().unwrap();
-        let shown = if root { format!("`p.{name}`") } else { format!("`{name}`") };
+        let shown = if root {
+            format!("`p.{name}`")
+        } else {
+            format!("`{name}`")
+        };
         if matches!(field.what, What::Method(_)) {
-            assert!(types.contains(&format!("function packet:{name}(")), "{name}");
+            assert!(
+                types.contains(&format!("function packet:{name}(")),
+                "{name}"
+            );
             assert!(reference.contains(&format!("`p:{name}(")), "{name}");
             continue;
         }
-        let line = class.lines().find(|line| line.starts_with(&format!("---@field {name} ")));
+        let line = class
+            .lines()
+            .find(|line| line.starts_with(&format!("---@field {name} ")));
         let line = line.unwrap_or_else(|| panic!("{class}\nlacks {name}"));
         assert_eq!(line.contains("writable"), field.writable, "{line}");
         assert!(reference.contains(&shown), "API.md lacks {shown}");

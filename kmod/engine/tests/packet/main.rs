@@ -5,4 +5,5 @@
 
 mod examples;
 mod script;
+mod torture;
 mod values;
