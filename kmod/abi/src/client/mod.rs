@@ -463,6 +463,7 @@ impl Family {
 
 #[cfg(test)]
 mod tests {
+    use super::wire::Incoming;
     use super::*;
 
     #[test]
