@@ -41,11 +41,16 @@ pub const NATIVES: &[NativeDef] = &[
 ];
 
 /// The globals.
-pub const LIBRARY: Library = Library { name: "", natives: NATIVES, open: Some(open) };
+pub const LIBRARY: Library = Library {
+    name: "",
+    natives: NATIVES,
+    open: Some(open),
+};
 
 fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
     let key = vm.heap.permanent_string(b"_G")?;
-    vm.heap.set(globals, key, Value::object(Tag::Table, globals))?;
+    vm.heap
+        .set(globals, key, Value::object(Tag::Table, globals))?;
     let key = vm.heap.permanent_string(b"_VERSION")?;
     let version = vm.heap.permanent_string(b"Lua 5.4")?;
     vm.heap.set(globals, key, version)?;
@@ -195,7 +200,11 @@ fn pairs(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let method = vm.metamethod(v, Event::Pairs);
     if !method.is_nil() {
         let nargs = vm.push_meta_call(method, &[v])?;
-        return Ok(Step::Call { nargs, nresults: 3, state: 1 });
+        return Ok(Step::Call {
+            nargs,
+            nresults: 3,
+            state: 1,
+        });
     }
     vm.push(native(lib::BASE, NEXT))?;
     vm.push(v)?;
@@ -237,7 +246,11 @@ fn select(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     }
     let n = vm.check_int(&f, 0)?;
     let count = i64::from(f.count);
-    let n = if n < 0 { count.saturating_add(n) } else { n.min(count) };
+    let n = if n < 0 {
+        count.saturating_add(n)
+    } else {
+        n.min(count)
+    };
     if n < 1 {
         return Err(vm.arg_error(&f, 0, format_args!("index out of range")));
     }
@@ -255,7 +268,7 @@ fn rawlen(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let len = match v.tag {
         Tag::Table => vm.raw_len(v.as_ref()),
         Tag::Str | Tag::Bytes => vm.bytes(v).len() as i64,
-        _ => return Err(vm.arg_error(&f, 0, format_args!("table or string expected"))),
+        _ => return Err(vm.type_error(&f, 0, "table or string")),
     };
     return_value(vm, Value::int(len))
 }
@@ -281,7 +294,11 @@ fn getmetatable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         return return_value(vm, Value::NIL);
     }
     let shown = vm.metamethod(v, Event::Metatable);
-    let shown = if shown.is_nil() { Value::object(Tag::Table, meta) } else { shown };
+    let shown = if shown.is_nil() {
+        Value::object(Tag::Table, meta)
+    } else {
+        shown
+    };
     return_value(vm, shown)
 }
 
@@ -295,7 +312,8 @@ fn setmetatable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     if !vm.metamethod(v, Event::Metatable).is_nil() {
         return Err(vm.error(format_args!("cannot change a protected metatable")));
     }
-    vm.heap.set_meta(t, if meta.is_nil() { 0 } else { meta.as_ref() });
+    vm.heap
+        .set_meta(t, if meta.is_nil() { 0 } else { meta.as_ref() });
     return_value(vm, v)
 }
 
@@ -341,7 +359,12 @@ fn xpcall(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.set(handler, handler_value);
     vm.set(waiting.wrapping_add(1), function);
     let nargs = f.count.wrapping_sub(2);
-    Ok(Step::Protect { nargs, state: RETURNED, failed: FAILED, handler })
+    Ok(Step::Protect {
+        nargs,
+        state: RETURNED,
+        failed: FAILED,
+        handler,
+    })
 }
 
 fn tonumber(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
@@ -390,9 +413,15 @@ fn in_base(text: &[u8], base: u32) -> Option<i64> {
     let mut value = 0i64;
     for b in digits {
         let digit = char::from(*b).to_digit(base)?;
-        value = value.wrapping_mul(i64::from(base)).wrapping_add(i64::from(digit));
+        value = value
+            .wrapping_mul(i64::from(base))
+            .wrapping_add(i64::from(digit));
     }
-    Some(if negative { value.wrapping_neg() } else { value })
+    Some(if negative {
+        value.wrapping_neg()
+    } else {
+        value
+    })
 }
 
 fn collectgarbage(vm: &mut Vm, f: Args) -> Result<Step, Raise> {

@@ -67,14 +67,22 @@ impl Date {
             .wrapping_add(of_era / 36_524)
             .wrapping_sub(of_era / 146_096)
             / 365;
-        let first = year.wrapping_mul(365).wrapping_add(year / 4).wrapping_sub(year / 100);
+        let first = year
+            .wrapping_mul(365)
+            .wrapping_add(year / 4)
+            .wrapping_sub(year / 100);
         let of_year = of_era.wrapping_sub(first);
         let from_march = of_year.wrapping_mul(5).wrapping_add(2) / 153;
         let start = from_march.wrapping_mul(153).wrapping_add(2) / 5;
-        let month =
-            if from_march < 10 { from_march.wrapping_add(3) } else { from_march.wrapping_sub(9) };
-        let year =
-            era.wrapping_mul(400).wrapping_add(year).wrapping_add(i64::from(month <= 2));
+        let month = if from_march < 10 {
+            from_march.wrapping_add(3)
+        } else {
+            from_march.wrapping_sub(9)
+        };
+        let year = era
+            .wrapping_mul(400)
+            .wrapping_add(year)
+            .wrapping_add(i64::from(month <= 2));
         i32::try_from(year.wrapping_sub(1900)).ok()?;
         Some(Self {
             year,
@@ -120,7 +128,10 @@ impl Date {
             let year = self.year.wrapping_sub(1);
             (year, thursday.wrapping_add(length(year)))
         } else if thursday >= length(self.year) {
-            (self.year.wrapping_add(1), thursday.wrapping_sub(length(self.year)))
+            (
+                self.year.wrapping_add(1),
+                thursday.wrapping_sub(length(self.year)),
+            )
         } else {
             (self.year, thursday)
         };
@@ -128,15 +139,36 @@ impl Date {
     }
 }
 
-const WEEKDAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 fn name(names: &[&'static str], i: i64) -> &'static str {
-    usize::try_from(i).ok().and_then(|i| names.get(i)).copied().unwrap_or("?")
+    usize::try_from(i)
+        .ok()
+        .and_then(|i| names.get(i))
+        .copied()
+        .unwrap_or("?")
 }
 
 fn short(name: &'static str) -> &'static [u8] {
@@ -157,7 +189,8 @@ pub fn specifier(text: &[u8]) -> Option<usize> {
         [b'E', b'c' | b'C' | b'x' | b'X' | b'y' | b'Y', ..] => Some(2),
         [
             b'O',
-            b'd' | b'e' | b'H' | b'I' | b'm' | b'M' | b'S' | b'u' | b'U' | b'V' | b'w' | b'W' | b'y',
+            b'd' | b'e' | b'H' | b'I' | b'm' | b'M' | b'S' | b'u' | b'U' | b'V' | b'w' | b'W'
+            | b'y',
             ..,
         ] => Some(2),
         [b, ..] if b"aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%".contains(b) => Some(1),

@@ -22,7 +22,11 @@ pub const NATIVES: &[NativeDef] = &[
 ];
 
 /// `coroutine`.
-pub const LIBRARY: Library = Library { name: "coroutine", natives: NATIVES, open: Some(open) };
+pub const LIBRARY: Library = Library {
+    name: "coroutine",
+    natives: NATIVES,
+    open: Some(open),
+};
 
 /// The main program has a value as a coroutine, too, which nothing can resume.
 fn open(vm: &mut Vm, _: Ref) -> Result<(), OutOfMemory> {
@@ -35,7 +39,11 @@ fn open(vm: &mut Vm, _: Ref) -> Result<(), OutOfMemory> {
 /// What a coroutine is doing, in Lua's words.
 fn state(vm: &Vm, thread: Ref) -> &'static str {
     if thread == vm.library.main {
-        return if vm.running() == 0 { "running" } else { "normal" };
+        return if vm.running() == 0 {
+            "running"
+        } else {
+            "normal"
+        };
     }
     match vm.thread_status(thread) {
         Status::Suspended => "suspended",
@@ -71,7 +79,11 @@ fn resume(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             // `true` waits below the coroutine for its values.
             super::insert_below(vm, f.count, Value::boolean(true))?;
             let nargs = f.count.wrapping_sub(1);
-            Ok(Step::Resume { nargs, state: DONE, failed: FAILED })
+            Ok(Step::Resume {
+                nargs,
+                state: DONE,
+                failed: FAILED,
+            })
         }
         DONE => Ok(Step::Return(vm.top().wrapping_sub(f.base))),
         _ => {
@@ -97,7 +109,11 @@ fn resume_wrapped(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         0 => {
             let thread = vm.upvalue(&f, 0);
             super::insert_below(vm, f.count, thread)?;
-            Ok(Step::Resume { nargs: f.count, state: DONE, failed: FAILED })
+            Ok(Step::Resume {
+                nargs: f.count,
+                state: DONE,
+                failed: FAILED,
+            })
         }
         DONE => {
             let count = vm.result_count(&f);
@@ -110,7 +126,10 @@ fn resume_wrapped(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
                 // It died by this error: its variables are closed before it goes on.
                 vm.push(error)?;
                 vm.push(thread)?;
-                return Ok(Step::CloseThread { state: CLOSED, failed: CLOSE_FAILED });
+                return Ok(Step::CloseThread {
+                    state: CLOSED,
+                    failed: CLOSE_FAILED,
+                });
             }
             raise_here(vm, error)
         }
@@ -155,7 +174,11 @@ fn status(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 fn isyieldable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let thread = if f.count > 0 { vm.check_thread(&f, 0)? } else { vm.running() };
+    let thread = if f.count > 0 {
+        vm.check_thread(&f, 0)?
+    } else {
+        vm.running()
+    };
     let yieldable = thread != 0 && thread != vm.library.main;
     vm.push(Value::boolean(yieldable))?;
     Ok(Step::Return(1))
@@ -163,7 +186,11 @@ fn isyieldable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 
 fn running(vm: &mut Vm, _: Args) -> Result<Step, Raise> {
     let running = vm.running();
-    let thread = if running == 0 { vm.library.main } else { running };
+    let thread = if running == 0 {
+        vm.library.main
+    } else {
+        running
+    };
     vm.push(Value::object(Tag::Thread, thread))?;
     vm.push(Value::boolean(running == 0))?;
     Ok(Step::Return(2))
@@ -179,7 +206,10 @@ fn close(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
                 return Err(vm.error(format_args!("cannot close a {status} coroutine")));
             }
             vm.push(Value::object(Tag::Thread, thread))?;
-            Ok(Step::CloseThread { state: DONE, failed: FAILED })
+            Ok(Step::CloseThread {
+                state: DONE,
+                failed: FAILED,
+            })
         }
         DONE => {
             vm.push(Value::boolean(true))?;

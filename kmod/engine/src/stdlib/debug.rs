@@ -10,15 +10,25 @@ use crate::vm::native::{Args, Library, NativeDef, Step};
 pub const NATIVES: &[NativeDef] = &[NativeDef::new("traceback", traceback)];
 
 /// `debug`.
-pub const LIBRARY: Library = Library { name: "debug", natives: NATIVES, open: None };
+pub const LIBRARY: Library = Library {
+    name: "debug",
+    natives: NATIVES,
+    open: None,
+};
 
 /// `debug.traceback([thread,] [message [, level]])`.
 fn traceback(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let first = vm.arg(&f, 0);
-    let (thread, i) =
-        if first.tag == Tag::Thread { (first.as_ref(), 1) } else { (vm.running(), 0) };
+    let (thread, i) = if first.tag == Tag::Thread {
+        (first.as_ref(), 1)
+    } else {
+        (vm.running(), 0)
+    };
     let message = vm.arg(&f, i);
-    if !matches!(message.tag, Tag::Nil | Tag::Str | Tag::Bytes | Tag::Int | Tag::Float) {
+    if !matches!(
+        message.tag,
+        Tag::Nil | Tag::Str | Tag::Bytes | Tag::Int | Tag::Float
+    ) {
         vm.push(message)?;
         return Ok(Step::Return(1));
     }

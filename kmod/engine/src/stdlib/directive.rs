@@ -29,13 +29,19 @@ pub struct Directive<'a> {
 impl<'a> Directive<'a> {
     /// The directive that begins behind a `%`; `None` if it is too long to be one.
     pub fn read(rest: &'a [u8]) -> Option<Self> {
-        let span = rest.iter().take_while(|b| b"-+#0 123456789.".contains(b)).count();
+        let span = rest
+            .iter()
+            .take_while(|b| b"-+#0 123456789.".contains(b))
+            .count();
         let len = span.wrapping_add(1);
         if len >= TOO_LONG {
             return None;
         }
         let conversion = rest.get(span).copied().unwrap_or(0);
-        Some(Self { text: rest.get(..len).unwrap_or(rest), conversion })
+        Some(Self {
+            text: rest.get(..len).unwrap_or(rest),
+            conversion,
+        })
     }
 
     /// Whether there is anything before the conversion.
@@ -77,7 +83,9 @@ impl<'a> Directive<'a> {
                 rest = tail;
             }
         }
-        rest.first().is_some_and(u8::is_ascii_alphabetic).then_some(spec)
+        rest.first()
+            .is_some_and(u8::is_ascii_alphabetic)
+            .then_some(spec)
     }
 }
 

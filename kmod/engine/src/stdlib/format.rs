@@ -66,7 +66,13 @@ pub fn format(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         // Here `at` is behind the sign of the directive for `argument`.
         let len = match convert(vm, &f, buffer, at, argument, answer.take())? {
             Outcome::Done(len) => len,
-            Outcome::Call(nargs) => return Ok(Step::Call { nargs, nresults: 1, state: 1 }),
+            Outcome::Call(nargs) => {
+                return Ok(Step::Call {
+                    nargs,
+                    nresults: 1,
+                    state: 1,
+                });
+            }
         };
         at = at.wrapping_add(len);
     }
@@ -83,11 +89,15 @@ enum Outcome {
     Call(u32),
 }
 
-/// `invalid conversion '%…' to 'format'`.
-fn invalid(vm: &mut Vm, text: &[u8]) -> Raise {
+/// The text of a directive as C would show it.
+fn shown(text: &[u8]) -> Bytes<'_> {
     let end = text.iter().position(|b| *b == 0).unwrap_or(text.len());
-    let text = Bytes(text.get(..end).unwrap_or_default());
-    vm.error(format_args!("invalid conversion '%{text}' to 'format'"))
+    Bytes(text.get(..end).unwrap_or_default())
+}
+
+fn invalid(vm: &mut Vm, text: &[u8]) -> Raise {
+    let text = shown(text);
+    vm.error(format_args!("invalid conversion specification: '%{text}'"))
 }
 
 /// One directive.
@@ -104,19 +114,22 @@ fn convert(
     let mut copy = [0u8; 24];
     let rest = vm.bytes(format).get(at..).unwrap_or_default();
     let Some(read) = Directive::read(rest) else {
-        return Err(vm.error(format_args!("invalid format string to 'format'")));
+        return Err(vm.error(format_args!("invalid format (too long)")));
     };
     let len = read.text.len();
     for (slot, b) in copy.iter_mut().zip(read.text) {
         *slot = *b;
     }
     let conversion = read.conversion;
-    let directive = Directive { text: copy.get(..len).unwrap_or_default(), conversion };
+    let directive = Directive {
+        text: copy.get(..len).unwrap_or_default(),
+        conversion,
+    };
     let (flags, precision) = match conversion {
         b'd' | b'i' => (directive::INT, true),
         b'u' => (directive::UNSIGNED, true),
         b'o' | b'x' | b'X' => (directive::HEX, true),
-        b'a' | b'A' | b'e' | b'E' | b'f' | b'F' | b'g' | b'G' => (directive::FLOAT, true),
+        b'a' | b'A' | b'e' | b'E' | b'f' | b'g' | b'G' => (directive::FLOAT, true),
         b'c' | b'p' => (directive::TEXT, false),
         b's' => return string(vm, f, buffer, i, directive, answer),
         b'q' => {
@@ -126,8 +139,21 @@ fn convert(
             quote(vm, f, buffer, i)?;
             return Ok(Outcome::Done(len));
         }
-        _ => return Err(invalid(vm, directive.text)),
+        _ => {
+            let text = shown(directive.text);
+            return Err(vm.error(format_args!("invalid conversion '%{text}' to 'format'")));
+        }
     };
+    // An argument of the wrong type is found before a wrong specification.
+    match conversion {
+        b'd' | b'i' | b'u' | b'o' | b'x' | b'X' => {
+            vm.check_int(f, i)?;
+        }
+        b'e' | b'E' | b'f' | b'g' | b'G' => {
+            vm.check_float(f, i)?;
+        }
+        _ => {}
+    }
     let Some(spec) = directive.spec(flags, precision) else {
         return Err(invalid(vm, directive.text));
     };
@@ -161,7 +187,11 @@ fn convert(
 /// Appends text with spaces to its width.
 fn pad(vm: &mut Vm, buffer: Ref, spec: Spec, text: &[u8]) -> Result<(), Raise> {
     let missing = usize::from(spec.width).saturating_sub(text.len());
-    let (before, behind) = if spec.left { (0, missing) } else { (missing, 0) };
+    let (before, behind) = if spec.left {
+        (0, missing)
+    } else {
+        (missing, 0)
+    };
     let r = vm
         .heap
         .push_fill(buffer, b' ', before)
@@ -175,16 +205,22 @@ fn float(vm: &mut Vm, buffer: Ref, spec: Spec, conversion: u8, value: f64) -> Re
     let precision = usize::from(spec.precision.unwrap_or(6));
     // A double below 2^64 has at most 20 digits before the point.
     let (_, exponent) = split(value);
-    let large = matches!(conversion, b'f' | b'F') && exponent > 11;
+    let large = conversion == b'f' && exponent > 11;
     let whole = if large { digits::MOST } else { 20 };
     let work = whole.wrapping_add(precision);
-    let room = work.wrapping_add(16).max(usize::from(spec.width).wrapping_add(1));
+    let room = work
+        .wrapping_add(16)
+        .max(usize::from(spec.width).wrapping_add(1));
     // The long way costs a pass over the expansion for each 19 digits.
     vm.charge(if large || precision > 17 { 40 } else { 8 })?;
     let have = vm.heap.buffer_bytes(buffer).len();
     let r = vm.heap.push_fill(buffer, 0, room.wrapping_add(work));
     vm.memory(r)?;
-    let bytes = vm.heap.buffer_bytes_mut(buffer).get_mut(have..).unwrap_or_default();
+    let bytes = vm
+        .heap
+        .buffer_bytes_mut(buffer)
+        .get_mut(have..)
+        .unwrap_or_default();
     let Some((room, work)) = bytes.split_at_mut_checked(room) else {
         return Ok(());
     };
@@ -242,7 +278,11 @@ fn string(
         len
     };
     let missing = usize::from(spec.width).saturating_sub(shown);
-    let (before, behind) = if spec.left { (0, missing) } else { (missing, 0) };
+    let (before, behind) = if spec.left {
+        (0, missing)
+    } else {
+        (missing, 0)
+    };
     let r = vm.heap.push_fill(buffer, b' ', before);
     vm.memory(r)?;
     vm.push_part(buffer, text, 0, shown)?;
@@ -317,7 +357,10 @@ fn quote_string(vm: &mut Vm, buffer: Ref, s: Value) -> Result<(), Raise> {
             _ if b.is_ascii_control() => {
                 out.byte(b'\\');
                 let precision = if next.is_ascii_digit() { Some(3) } else { None };
-                let spec = Spec { precision, ..Spec::default() };
+                let spec = Spec {
+                    precision,
+                    ..Spec::default()
+                };
                 number::int(&mut out, spec, b'd', i64::from(b));
             }
             _ => out.byte(b),

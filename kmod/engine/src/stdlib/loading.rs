@@ -13,15 +13,18 @@ use crate::vm::native::{Args, Step, is_function};
 pub fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
     let package = vm.heap.new_table(0, 2)?;
     let key = vm.heap.permanent_string(b"package")?;
-    vm.heap.set(globals, key, Value::object(Tag::Table, package))?;
+    vm.heap
+        .set(globals, key, Value::object(Tag::Table, package))?;
     let loaded = Value::object(Tag::Table, vm.loaded());
     let key = vm.heap.permanent_string(b"loaded")?;
     vm.heap.set(package, key, loaded)?;
     let preload = vm.heap.new_table(0, 0)?;
     let key = vm.heap.permanent_string(b"preload")?;
-    vm.heap.set(package, key, Value::object(Tag::Table, preload))?;
+    vm.heap
+        .set(package, key, Value::object(Tag::Table, preload))?;
     let key = vm.heap.permanent_string(b"_G")?;
-    vm.heap.set(vm.loaded(), key, Value::object(Tag::Table, globals))
+    vm.heap
+        .set(vm.loaded(), key, Value::object(Tag::Table, globals))
 }
 
 // --- load ---------------------------------------------------------------------------------------
@@ -36,7 +39,8 @@ pub fn load(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     if f.state == 0 {
         vm.opt_str(&f, 1)?;
         vm.opt_str(&f, 2)?;
-        if matches!(chunk.tag, Tag::Str | Tag::Bytes) {
+        if matches!(chunk.tag, Tag::Str | Tag::Bytes | Tag::Int | Tag::Float) {
+            let chunk = vm.check_str(&f, 0)?;
             return compile(vm, &f, chunk);
         }
         if !is_function(chunk) {
@@ -55,6 +59,7 @@ pub fn load(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     if f.state == PIECE {
         let piece = vm.result(&f, 0);
         vm.set_top(local(&f, 1))?;
+        let piece = vm.number_to_string(piece)?;
         let len = vm.bytes(piece).len();
         match piece.tag {
             Tag::Str | Tag::Bytes if len > 0 => {
@@ -66,7 +71,8 @@ pub fn load(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
                 return compile(vm, &f, text);
             }
             _ => {
-                let error = vm.new_string(b"reader function must return a string")?;
+                vm.error(format_args!("reader function must return a string"));
+                let error = vm.raised();
                 return failure(vm, error);
             }
         }
@@ -100,7 +106,11 @@ fn compile(vm: &mut Vm, f: &Args, text: Value) -> Result<Step, Raise> {
     if binary || (!mode.is_nil() && !vm.bytes(mode).contains(&b't')) {
         let kind = if binary { "binary" } else { "text" };
         let mut shown = [0u8; 8];
-        let given = if mode.is_nil() { &b"t"[..] } else { vm.bytes(mode) };
+        let given = if mode.is_nil() {
+            &b"t"[..]
+        } else {
+            vm.bytes(mode)
+        };
         let len = given.len().min(shown.len());
         for (slot, b) in shown.iter_mut().zip(given) {
             *slot = *b;
@@ -149,12 +159,19 @@ fn compile_text(
     vm.memory(r)?;
     vm.push_part(buffer, text, 0, len)?;
     let seed = vm.random.first().copied().unwrap_or(0);
-    let options = Options { packet: false, file: false, seed };
+    let options = Options {
+        packet: false,
+        file: false,
+        seed,
+    };
     let whole = vm.heap.buffer_bytes_mut(buffer);
     let Some((workspace, text)) = whole.split_at_mut_checked(work) else {
         return Err(vm.out_of_memory());
     };
-    let chunk = Chunk { name: id.get(..id_len).unwrap_or_default(), text };
+    let chunk = Chunk {
+        name: id.get(..id_len).unwrap_or_default(),
+        text,
+    };
     let compiled = match compiler::compile(&[chunk], options, workspace) {
         Ok(image) => Ok(image.len()),
         Err(diagnostic) => Err(diagnostic),
@@ -213,7 +230,11 @@ pub fn require(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.push(loader)?;
     vm.push(name)?;
     vm.push(extra)?;
-    Ok(Step::Call { nargs: 2, nresults: 1, state: LOADED })
+    Ok(Step::Call {
+        nargs: 2,
+        nresults: 1,
+        state: LOADED,
+    })
 }
 
 fn preloaded(vm: &mut Vm, name: Value) -> Value {

@@ -4,9 +4,9 @@
 use super::pattern::{Captured, Fault, Matcher, is_plain};
 use super::{local, position_start, search, string};
 use crate::value::{Ref, Tag, Value};
-use crate::vm::{Vm, lib};
 use crate::vm::error::{Raise, type_name};
 use crate::vm::native::{Args, Meta, Step, index_of, is_function, native};
+use crate::vm::{Vm, lib};
 
 /// Steps of a matcher for one unit of fuel: a step is about a dozen instructions.
 const STEPS: u64 = 4;
@@ -34,7 +34,7 @@ fn fault(vm: &mut Vm, fault: Fault) -> Raise {
     match fault {
         Fault::Fuel => vm.out_of_fuel(),
         Fault::Malformed(message) => vm.error(format_args!("{message}")),
-        Fault::Index(i) => vm.error(format_args!("invalid capture index %{i} in pattern")),
+        Fault::Index(i) => vm.error(format_args!("invalid capture index %{i}")),
     }
 }
 
@@ -52,7 +52,10 @@ fn search_from(
         let mut matcher = Matcher::new(vm.bytes(s), pattern, &vm.library.pattern, budget);
         let found = matcher.search(from, skip > 0);
         let level = matcher.captures();
-        (found.map(|at| at.map(|(start, end)| Found { start, end, level })), matcher.steps)
+        (
+            found.map(|at| at.map(|(start, end)| Found { start, end, level })),
+            matcher.steps,
+        )
     };
     settle(vm, budget, left)?;
     found.map_err(|e| fault(vm, e))
@@ -60,19 +63,24 @@ fn search_from(
 
 /// The value of capture number i.
 fn capture(vm: &mut Vm, s: Value, found: Found, i: usize) -> Result<Value, Raise> {
-    match vm.library.pattern.capture(found.level, i, found.start, found.end) {
+    match vm
+        .library
+        .pattern
+        .capture(found.level, i, found.start, found.end)
+    {
         Ok(Captured::Position(at)) => Ok(Value::int(at)),
         Ok(Captured::Bytes(start, end)) => vm.substring(s, start, end),
-        Err(e) => Err(match e {
-            Fault::Index(i) => vm.error(format_args!("invalid capture index %{i}")),
-            other => fault(vm, other),
-        }),
+        Err(e) => Err(fault(vm, e)),
     }
 }
 
 /// Pushes the captures of a match, or all of it if there are none and `whole` says so.
 fn push_captures(vm: &mut Vm, s: Value, found: Found, whole: bool) -> Result<u32, Raise> {
-    let count = if found.level == 0 && whole { 1 } else { found.level };
+    let count = if found.level == 0 && whole {
+        1
+    } else {
+        found.level
+    };
     for i in 0..count {
         let value = capture(vm, s, found, i)?;
         vm.push(value)?;
@@ -113,7 +121,11 @@ fn search_arguments(vm: &mut Vm, f: &Args, find: bool) -> Result<Step, Raise> {
         vm.push(Value::int(found.end as i64))?;
     }
     let count = push_captures(vm, s, found, !find)?;
-    Ok(Step::Return(if find { count.wrapping_add(2) } else { count }))
+    Ok(Step::Return(if find {
+        count.wrapping_add(2)
+    } else {
+        count
+    }))
 }
 
 fn find_plain(vm: &mut Vm, s: Value, p: Value, from: usize) -> Result<Step, Raise> {
@@ -121,7 +133,11 @@ fn find_plain(vm: &mut Vm, s: Value, p: Value, from: usize) -> Result<Step, Rais
     let mut left = budget;
     let needle = vm.bytes(p);
     let len = needle.len();
-    let found = search::plain(vm.bytes(s).get(from..).unwrap_or_default(), needle, &mut left);
+    let found = search::plain(
+        vm.bytes(s).get(from..).unwrap_or_default(),
+        needle,
+        &mut left,
+    );
     settle(vm, budget, left)?;
     match found {
         Ok(Some(at)) => {
@@ -144,7 +160,9 @@ pub fn gmatch(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let p = vm.check_str(&f, 1)?;
     let len = vm.bytes(s).len();
     let init = vm.opt_int(&f, 2, 1)?;
-    let from = position_start(init, len).wrapping_sub(1).min(len.wrapping_add(1));
+    let from = position_start(init, len)
+        .wrapping_sub(1)
+        .min(len.wrapping_add(1));
     let next = native(lib::STRING, index_of(string::NATIVES, "for iterator"));
     // Strings of the packet at hand may be gone when the iterator goes on.
     let s = vm.owned_string(s)?;
@@ -240,7 +258,11 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             vm.set(local(&f, LAST), Value::int(found.end as i64));
             vm.set(local(&f, START), Value::int(found.start as i64));
             if let Some(nargs) = substitute(vm, &f, buffer, s, replacement, found)? {
-                return Ok(Step::Call { nargs, nresults: 1, state: 1 });
+                return Ok(Step::Call {
+                    nargs,
+                    nresults: 1,
+                    state: 1,
+                });
             }
         }
         if skip > 0 {
@@ -379,21 +401,17 @@ fn expand(
     }
 }
 
-fn expand_capture(
-    vm: &mut Vm,
-    buffer: Ref,
-    s: Value,
-    found: Found,
-    i: usize,
-) -> Result<(), Raise> {
-    match vm.library.pattern.capture(found.level, i, found.start, found.end) {
+fn expand_capture(vm: &mut Vm, buffer: Ref, s: Value, found: Found, i: usize) -> Result<(), Raise> {
+    match vm
+        .library
+        .pattern
+        .capture(found.level, i, found.start, found.end)
+    {
         Ok(Captured::Bytes(start, end)) => vm.push_part(buffer, s, start, end),
         Ok(Captured::Position(at)) => {
             let text = vm.number_to_string(Value::int(at))?;
             vm.push_part(buffer, text, 0, usize::MAX)
         }
-        Err(Fault::Index(i)) => Err(vm
-            .error(format_args!("invalid capture index %{i} in replacement string"))),
         Err(e) => Err(fault(vm, e)),
     }
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `math`.
 
-use super::random;
+use super::table::done_or_call;
+use super::{local, random};
 use crate::memory::OutOfMemory;
 use crate::number::{Number, arith};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::Raise;
 use crate::vm::native::{Args, Library, NativeDef, Step};
-use core::cmp::Ordering;
 
 /// The functions of `math`.
 pub const NATIVES: &[NativeDef] = &[
@@ -38,7 +38,11 @@ pub const NATIVES: &[NativeDef] = &[
 ];
 
 /// `math`.
-pub const LIBRARY: Library = Library { name: "math", natives: NATIVES, open: Some(open) };
+pub const LIBRARY: Library = Library {
+    name: "math",
+    natives: NATIVES,
+    open: Some(open),
+};
 
 /// Fuel of a function that takes some thousand instructions in soft float.
 const TRANSCENDENTAL: u64 = 60;
@@ -54,13 +58,6 @@ fn open(vm: &mut Vm, table: Ref) -> Result<(), OutOfMemory> {
         vm.heap.set(table, key, value)?;
     }
     Ok(())
-}
-
-fn value(number: Number) -> Value {
-    match number {
-        Number::Int(i) => Value::int(i),
-        Number::Float(x) => Value::float(x),
-    }
 }
 
 fn give(vm: &mut Vm, v: Value) -> Result<Step, Raise> {
@@ -105,7 +102,11 @@ fn rad(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 
 fn atan(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let y = vm.check_float(&f, 0)?;
-    let x = if vm.arg(&f, 1).is_nil() { 1.0 } else { vm.check_float(&f, 1)? };
+    let x = if vm.arg(&f, 1).is_nil() {
+        1.0
+    } else {
+        vm.check_float(&f, 1)?
+    };
     vm.charge(TRANSCENDENTAL)?;
     give(vm, Value::float(libm::atan2(y, x)))
 }
@@ -130,11 +131,13 @@ fn log(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 fn abs(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let result = match vm.check_number(&f, 0)? {
-        Number::Int(i) => Value::int(i.wrapping_abs()),
-        Number::Float(x) => Value::float(x.abs()),
-    };
-    give(vm, result)
+    // A numeral counts as a float here, as in PUC.
+    let v = vm.arg(&f, 0);
+    if v.tag == Tag::Int {
+        return give(vm, Value::int(v.as_int().wrapping_abs()));
+    }
+    let x = vm.check_float(&f, 0)?;
+    give(vm, Value::float(x.abs()))
 }
 
 /// A rounded float: an integer if it fits.
@@ -159,53 +162,80 @@ fn ceil(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 fn fmod(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let (a, b) = (vm.check_number(&f, 0)?, vm.check_number(&f, 1)?);
-    if let (Number::Int(a), Number::Int(b)) = (a, b) {
-        if b == 0 {
+    let (a, b) = (vm.arg(&f, 0), vm.arg(&f, 1));
+    if a.tag == Tag::Int && b.tag == Tag::Int {
+        if b.as_int() == 0 {
             return Err(vm.arg_error(&f, 1, format_args!("zero")));
         }
-        return give(vm, Value::int(a.checked_rem(b).unwrap_or(0)));
+        return give(
+            vm,
+            Value::int(a.as_int().checked_rem(b.as_int()).unwrap_or(0)),
+        );
     }
     vm.charge(20)?;
-    let (a, b) = (vm.check_float(&f, 0)?, vm.check_float(&f, 1)?);
+    let b = vm.check_float(&f, 1)?;
+    let a = vm.check_float(&f, 0)?;
     give(vm, Value::float(arith::fmod(a, b)))
 }
 
 fn modf(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let x = match vm.check_number(&f, 0)? {
-        Number::Int(i) if vm.arg(&f, 0).tag == Tag::Int => {
-            vm.push(Value::int(i))?;
-            vm.push(Value::float(0.0))?;
-            return Ok(Step::Return(2));
-        }
-        Number::Int(i) => i as f64,
-        Number::Float(x) => x,
+    let v = vm.arg(&f, 0);
+    if v.tag == Tag::Int {
+        vm.push(v)?;
+        vm.push(Value::float(0.0))?;
+        return Ok(Step::Return(2));
+    }
+    let x = vm.check_float(&f, 0)?;
+    let whole = if x < 0.0 {
+        arith::ceil(x)
+    } else {
+        arith::floor(x)
     };
-    let whole = if x < 0.0 { arith::ceil(x) } else { arith::floor(x) };
     let fraction = if whole == x { 0.0 } else { x - whole };
-    vm.push(Value::float(whole))?;
+    vm.push(rounded(whole))?;
     vm.push(Value::float(fraction))?;
     Ok(Step::Return(2))
 }
 
-/// The argument that all others are on the same side of.
-fn extreme(vm: &mut Vm, f: &Args, side: Ordering) -> Result<Step, Raise> {
-    let mut best = vm.check_number(f, 0)?;
-    for i in 1..f.count {
-        let number = vm.check_number(f, i)?;
-        if arith::compare(number, best) == Some(side) {
-            best = number;
-        }
+/// The argument that all others are on the same side of, by `<`, which may be a metamethod. The local
+/// is the number of the best one so far; the state is the number of the one that is compared.
+fn extreme(vm: &mut Vm, f: &Args, greatest: bool) -> Result<Step, Raise> {
+    if f.count == 0 {
+        return Err(vm.arg_error(f, 0, format_args!("value expected")));
     }
-    give(vm, value(best))
+    let mut best = 0;
+    let mut i = 1;
+    if f.state > 0 {
+        let better = vm.result(f, 0).is_true();
+        vm.set_top(local(f, 1))?;
+        best = if better {
+            f.state
+        } else {
+            vm.get(local(f, 0)).as_int() as u32
+        };
+        i = f.state.wrapping_add(1);
+    } else {
+        vm.push(Value::int(0))?;
+    }
+    while i < f.count {
+        let (a, b) = (vm.arg(f, best), vm.arg(f, i));
+        let (less, than) = if greatest { (a, b) } else { (b, a) };
+        vm.set(local(f, 0), Value::int(i64::from(best)));
+        if done_or_call!(vm.less(less, than)?, 1, i) {
+            best = i;
+        }
+        i = i.wrapping_add(1);
+    }
+    let v = vm.arg(f, best);
+    give(vm, v)
 }
 
 fn max(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    extreme(vm, &f, Ordering::Greater)
+    extreme(vm, &f, true)
 }
 
 fn min(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    extreme(vm, &f, Ordering::Less)
+    extreme(vm, &f, false)
 }
 
 fn tointeger(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
@@ -244,8 +274,7 @@ fn random(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         _ => return Err(vm.error(format_args!("wrong number of arguments"))),
     };
     if low > up {
-        let last = f.count.wrapping_sub(1);
-        return Err(vm.arg_error(&f, last, format_args!("interval is empty")));
+        return Err(vm.arg_error(&f, 0, format_args!("interval is empty")));
     }
     let above = random::up_to(&mut vm.random, bits, up.wrapping_sub(low) as u64);
     give(vm, Value::int(low.wrapping_add(above as i64)))
@@ -253,13 +282,12 @@ fn random(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 
 fn randomseed(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let (a, b) = if f.count == 0 {
-        (random::next(&mut vm.random) as i64, random::next(&mut vm.random) as i64)
+        (
+            random::next(&mut vm.random) as i64,
+            random::next(&mut vm.random) as i64,
+        )
     } else {
-        let a = match vm.check_number(&f, 0)? {
-            Number::Int(i) => i,
-            Number::Float(x) => arith::to_int(x).unwrap_or(x.to_bits() as i64),
-        };
-        (a, vm.opt_int(&f, 1, 0)?)
+        (vm.check_int(&f, 0)?, vm.opt_int(&f, 1, 0)?)
     };
     vm.random = random::seeded(a as u64, b as u64);
     vm.push(Value::int(a))?;

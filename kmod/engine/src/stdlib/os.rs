@@ -20,7 +20,11 @@ pub const NATIVES: &[NativeDef] = &[
 ];
 
 /// `os`.
-pub const LIBRARY: Library = Library { name: "os", natives: NATIVES, open: None };
+pub const LIBRARY: Library = Library {
+    name: "os",
+    natives: NATIVES,
+    open: None,
+};
 
 /// Seconds, with fractions, of the clock that time-outs run by.
 fn clock(vm: &mut Vm, _: Args) -> Result<Step, Raise> {
@@ -36,8 +40,14 @@ fn difftime(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 
 /// The fields that `os.time` reads, in the order of their locals: name, what is subtracted in C's
 /// form, and the default (-1: there is none).
-const FIELDS: [(&str, i64, i64); 6] =
-    [("year", 1900, -1), ("month", 1, -1), ("day", 0, -1), ("hour", 0, 12), ("min", 0, 0), ("sec", 0, 0)];
+const FIELDS: [(&str, i64, i64); 6] = [
+    ("year", 1900, -1),
+    ("month", 1, -1),
+    ("day", 0, -1),
+    ("hour", 0, 12),
+    ("min", 0, 0),
+    ("sec", 0, 0),
+];
 
 fn time(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     if vm.arg(&f, 0).is_nil() {
@@ -45,7 +55,11 @@ fn time(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         return Ok(Step::Return(1));
     }
     let t = Value::object(Tag::Table, vm.check_table(&f, 0)?);
-    let mut answer = if f.state > 0 { Some(vm.result(&f, 0)) } else { None };
+    let mut answer = if f.state > 0 {
+        Some(vm.result(&f, 0))
+    } else {
+        None
+    };
     if f.state > 0 {
         // One local for each field that is known.
         vm.set_top(local(&f, f.state.wrapping_sub(1)))?;
@@ -88,13 +102,7 @@ fn time(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 /// A field of a date, checked.
-fn field(
-    vm: &mut Vm,
-    value: Value,
-    name: &str,
-    offset: i64,
-    default: i64,
-) -> Result<i64, Raise> {
+fn field(vm: &mut Vm, value: Value, name: &str, offset: i64, default: i64) -> Result<i64, Raise> {
     let Some(number) = vm.to_int(value) else {
         if !value.is_nil() {
             return Err(vm.error(format_args!("field '{name}' is not an integer")));
@@ -105,7 +113,11 @@ fn field(
         return Ok(default);
     };
     // It must fit a C int when the offset is taken off.
-    if number.checked_sub(offset).and_then(|n| i32::try_from(n).ok()).is_none() {
+    if number
+        .checked_sub(offset)
+        .and_then(|n| i32::try_from(n).ok())
+        .is_none()
+    {
         return Err(vm.error(format_args!("field '{name}' is out-of-bound")));
     }
     Ok(number)
@@ -141,7 +153,12 @@ fn date(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     };
     let utc = vm.bytes(format).first() == Some(&b'!');
     let mut at = usize::from(utc);
-    if vm.bytes(format).get(at..).unwrap_or_default().starts_with(b"*t") {
+    if vm
+        .bytes(format)
+        .get(at..)
+        .unwrap_or_default()
+        .starts_with(b"*t")
+    {
         let t = vm.new_table(0, 9)?;
         vm.push(Value::object(Tag::Table, t))?;
         set_fields(vm, t, &date)?;
@@ -159,7 +176,12 @@ fn date(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         };
         let behind = rest.get(plain.wrapping_add(1)..).unwrap_or_default();
         let Some(len) = calendar::specifier(behind) else {
-            return Err(bad_specifier(vm, &f, behind.first().copied()));
+            return Err(bad_specifier(
+                vm,
+                &f,
+                format,
+                at.wrapping_add(plain).wrapping_add(1),
+            ));
         };
         let conversion = behind.get(len.wrapping_sub(1)).copied().unwrap_or(b'%');
         vm.push_part(buffer, format, at, at.wrapping_add(plain))?;
@@ -176,9 +198,22 @@ fn date(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     Ok(Step::Return(1))
 }
 
-fn bad_specifier(vm: &mut Vm, f: &Args, given: Option<u8>) -> Raise {
-    let given = [b'%', given.unwrap_or(0)];
-    let shown = if given[1] == 0 { &given[..1] } else { &given[..] };
-    let shown = Bytes(shown);
-    vm.arg_error(f, 0, format_args!("invalid conversion specifier '{shown}'"))
+/// The rest of the format, from the specifier on, is shown.
+fn bad_specifier(vm: &mut Vm, f: &Args, format: Value, at: usize) -> Raise {
+    let mut copy = [0u8; 64];
+    let rest = vm.bytes(format).get(at..).unwrap_or_default();
+    let end = rest
+        .iter()
+        .position(|b| *b == 0)
+        .unwrap_or(rest.len())
+        .min(copy.len());
+    for (slot, b) in copy.iter_mut().zip(rest) {
+        *slot = *b;
+    }
+    let shown = Bytes(copy.get(..end).unwrap_or_default());
+    vm.arg_error(
+        f,
+        0,
+        format_args!("invalid conversion specifier '%{shown}'"),
+    )
 }

@@ -68,7 +68,11 @@ pub struct Format {
 
 impl Default for Format {
     fn default() -> Self {
-        Self { at: 0, max_align: 1, little: cfg!(target_endian = "little") }
+        Self {
+            at: 0,
+            max_align: 1,
+            little: cfg!(target_endian = "little"),
+        }
     }
 }
 
@@ -100,7 +104,11 @@ impl Format {
             let mask = align.wrapping_sub(1);
             fill = align.wrapping_sub(total & mask) & mask;
         }
-        Ok(Some(Item { kind, size, align: fill }))
+        Ok(Some(Item {
+            kind,
+            size,
+            align: fill,
+        }))
     }
 
     /// The byte at hand; like a C string a format ends at a zero.
@@ -189,7 +197,11 @@ pub fn put_int(buf: &mut [u8; WIDEST], value: i64, size: usize, little: bool) ->
 /// The integer that some bytes are; `None` when it does not fit.
 pub fn get_int(bytes: &[u8], little: bool, signed: bool) -> Option<i64> {
     let byte = |i: usize| {
-        let at = if little { i } else { bytes.len().wrapping_sub(1).wrapping_sub(i) };
+        let at = if little {
+            i
+        } else {
+            bytes.len().wrapping_sub(1).wrapping_sub(i)
+        };
         bytes.get(at).copied().unwrap_or(0)
     };
     let mut value = 0u64;
@@ -202,7 +214,11 @@ pub fn get_int(bytes: &[u8], little: bool, signed: bool) -> Option<i64> {
             return Some((value.wrapping_shl(unused) as i64).wrapping_shr(unused));
         }
     } else {
-        let fill = if signed && (value as i64) < 0 { 0xff } else { 0 };
+        let fill = if signed && (value as i64) < 0 {
+            0xff
+        } else {
+            0
+        };
         if (8..bytes.len()).any(|i| byte(i) != fill) {
             return None;
         }

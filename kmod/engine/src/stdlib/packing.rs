@@ -20,9 +20,7 @@ fn next(vm: &mut Vm, f: &Args, format: &mut Format, total: usize) -> Result<Opti
         Err(Fault::Limit(n)) => Err(vm.error(format_args!(
             "integral size ({n}) out of limits [1,{WIDEST}]"
         ))),
-        Err(Fault::NoSize) => {
-            Err(vm.error(format_args!("missing size for format option 'c'")))
-        }
+        Err(Fault::NoSize) => Err(vm.error(format_args!("missing size for format option 'c'"))),
         Err(Fault::Format(message)) => Err(vm.arg_error(f, 0, format_args!("{message}"))),
     }
 }
@@ -38,13 +36,7 @@ fn fill(vm: &mut Vm, buffer: Ref, count: usize) -> Result<(), Raise> {
     vm.memory(r)
 }
 
-fn put_int(
-    vm: &mut Vm,
-    buffer: Ref,
-    value: i64,
-    size: usize,
-    little: bool,
-) -> Result<(), Raise> {
+fn put_int(vm: &mut Vm, buffer: Ref, value: i64, size: usize, little: bool) -> Result<(), Raise> {
     let mut room = [0; WIDEST];
     put(vm, buffer, pack::put_int(&mut room, value, size, little))
 }
@@ -52,6 +44,12 @@ fn put_int(
 /// `string.pack`.
 pub fn pack(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.check_str(&f, 0)?;
+    // As in PUC, a nil stands behind the arguments: a missing one is nil in messages.
+    vm.push(Value::NIL)?;
+    let f = Args {
+        count: f.count.wrapping_add(1),
+        ..f
+    };
     let r = vm.heap.new_buffer(0);
     let buffer = vm.memory(r)?;
     let mut format = Format::default();
@@ -219,12 +217,10 @@ fn get_item(
     let end = at.wrapping_add(item.size);
     let raw = vm.bytes(data).get(at..end).unwrap_or_default();
     Ok(match item.kind {
-        Kind::Int | Kind::Unsigned => {
-            match pack::get_int(raw, little, item.kind == Kind::Int) {
-                Some(value) => (Value::int(value), end),
-                None => return Err(misfit(vm, item.size)),
-            }
-        }
+        Kind::Int | Kind::Unsigned => match pack::get_int(raw, little, item.kind == Kind::Int) {
+            Some(value) => (Value::int(value), end),
+            None => return Err(misfit(vm, item.size)),
+        },
         Kind::Float => {
             let bits = pack::get_int(raw, little, false).unwrap_or(0);
             (Value::float(f64::from(f32::from_bits(bits as u32))), end)
@@ -252,11 +248,7 @@ fn get_item(
         _ => {
             let rest = vm.bytes(data).get(at..).unwrap_or_default();
             let Some(count) = search::byte(rest, 0) else {
-                return Err(vm.arg_error(
-                    f,
-                    1,
-                    format_args!("unfinished string for format 'z'"),
-                ));
+                return Err(vm.arg_error(f, 1, format_args!("unfinished string for format 'z'")));
             };
             vm.charge(bulk(count))?;
             let behind = at.wrapping_add(count);
@@ -266,5 +258,7 @@ fn get_item(
 }
 
 fn misfit(vm: &mut Vm, size: usize) -> Raise {
-    vm.error(format_args!("{size}-byte integer does not fit into a Lua Integer"))
+    vm.error(format_args!(
+        "{size}-byte integer does not fit into Lua Integer"
+    ))
 }

@@ -76,7 +76,13 @@ impl Scratch {
                 Err(Fault::Index(i.wrapping_add(1) as u32))
             };
         }
-        let capture = self.captures.get(i).map_or(Capture { start: 0, len: OPEN }, Cell::get);
+        let capture = self.captures.get(i).map_or(
+            Capture {
+                start: 0,
+                len: OPEN,
+            },
+            Cell::get,
+        );
         let from = capture.start as usize;
         match capture.len {
             OPEN => Err(Fault::Malformed("unfinished capture")),

@@ -175,13 +175,20 @@ pub fn sort(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             Go::Done => return Ok(Step::Return(0)),
             Go::Call(nargs, nresults) => {
                 // The call's answer belongs to this very phase.
-                for (slot, value) in
-                    [(LOW, sorter.low), (UP, sorter.up), (I, sorter.i), (J, sorter.j)]
-                {
+                for (slot, value) in [
+                    (LOW, sorter.low),
+                    (UP, sorter.up),
+                    (I, sorter.i),
+                    (J, sorter.j),
+                ] {
                     vm.set(local(&f, slot), Value::int(value));
                 }
                 vm.set(local(&f, PHASE), Value::int(phase as i64));
-                return Ok(Step::Call { nargs, nresults, state: CALLED });
+                return Ok(Step::Call {
+                    nargs,
+                    nresults,
+                    state: CALLED,
+                });
             }
         }
     }
@@ -408,7 +415,9 @@ fn middle(low: i64, up: i64, choice: u64) -> i64 {
     }
     // Somewhere in the middle half.
     let quarter = size / 4;
-    let offset = choice.checked_rem((quarter as u64).wrapping_mul(2)).unwrap_or(0);
+    let offset = choice
+        .checked_rem((quarter as u64).wrapping_mul(2))
+        .unwrap_or(0);
     low.wrapping_add(quarter).wrapping_add(offset as i64)
 }
 

@@ -6,9 +6,9 @@ use super::pack::MAX_SIZE;
 use super::{bulk, bytewise, format, matching, packing, position_end, position_start};
 use crate::memory::OutOfMemory;
 use crate::value::{Ref, Tag, Value};
+use crate::vm::Vm;
 use crate::vm::error::Raise;
 use crate::vm::native::{Args, Library, NativeDef, Step};
-use crate::vm::Vm;
 
 /// The functions of `string`.
 pub const NATIVES: &[NativeDef] = &[
@@ -32,7 +32,11 @@ pub const NATIVES: &[NativeDef] = &[
 ];
 
 /// `string`.
-pub const LIBRARY: Library = Library { name: "string", natives: NATIVES, open: Some(open) };
+pub const LIBRARY: Library = Library {
+    name: "string",
+    natives: NATIVES,
+    open: Some(open),
+};
 
 /// Strings index into `string`.
 fn open(vm: &mut Vm, table: Ref) -> Result<(), OutOfMemory> {
@@ -69,7 +73,7 @@ fn byte(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let len = vm.bytes(s).len();
     let from = vm.opt_int(&f, 1, 1)?;
     let start = position_start(from, len);
-    let to = vm.opt_int(&f, 2, start as i64)?;
+    let to = vm.opt_int(&f, 2, from)?;
     let end = position_end(to, len);
     let count = end.saturating_sub(start.wrapping_sub(1));
     if count > 1 {

@@ -5,7 +5,7 @@
 use super::pack::MAX_SIZE;
 use super::{bulk, local, sort};
 use crate::value::{Ref, Tag, Value};
-use crate::vm::error::Raise;
+use crate::vm::error::{Raise, type_name};
 use crate::vm::native::{Args, Library, Meta, NativeDef, Step};
 use crate::vm::{Event, Vm};
 
@@ -21,7 +21,11 @@ pub const NATIVES: &[NativeDef] = &[
 ];
 
 /// `table`.
-pub const LIBRARY: Library = Library { name: "table", natives: NATIVES, open: None };
+pub const LIBRARY: Library = Library {
+    name: "table",
+    natives: NATIVES,
+    open: None,
+};
 
 /// Events that something needs to be used as a table.
 pub const READ: &[Event] = &[Event::Index];
@@ -73,7 +77,11 @@ macro_rules! done_or_call {
         match $meta {
             $crate::vm::native::Meta::Done(value) => value,
             $crate::vm::native::Meta::Call(nargs) => {
-                return Ok($crate::vm::native::Step::Call { nargs, nresults: $results, state: $state });
+                return Ok($crate::vm::native::Step::Call {
+                    nargs,
+                    nresults: $results,
+                    state: $state,
+                });
             }
         }
     };
@@ -103,7 +111,11 @@ fn insert(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         let len = done_or_call!(length(vm, t)?, 1, LEN);
         answer = Value::int(len);
     } else {
-        answer = if f.state == LEN || f.state == GOT { vm.result(&f, 0) } else { answer };
+        answer = if f.state == LEN || f.state == GOT {
+            vm.result(&f, 0)
+        } else {
+            answer
+        };
         if state == LEN {
             answer = Value::int(length_value(vm, answer)?);
         }
@@ -252,7 +264,11 @@ fn move_(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     const GOT: u32 = 1;
     const MOVED: u32 = 2;
     let into = u32::from(!vm.arg(&f, 4).is_nil()).wrapping_mul(4);
-    let (from, to, at) = (vm.check_int(&f, 1)?, vm.check_int(&f, 2)?, vm.check_int(&f, 3)?);
+    let (from, to, at) = (
+        vm.check_int(&f, 1)?,
+        vm.check_int(&f, 2)?,
+        vm.check_int(&f, 3)?,
+    );
     let (source, target) = (vm.arg(&f, 0), vm.arg(&f, into));
     let mut state = f.state;
     let mut answer = vm.result(&f, 0);
@@ -277,7 +293,11 @@ fn move_(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let last = to.wrapping_sub(from);
     loop {
         let done = vm.get(local(&f, 0)).as_int();
-        let offset = if backward { last.wrapping_sub(done) } else { done };
+        let offset = if backward {
+            last.wrapping_sub(done)
+        } else {
+            done
+        };
         if state == MOVED {
             vm.set_top(local(&f, 1))?;
             if to < from || done as u64 > last as u64 {
@@ -291,7 +311,11 @@ fn move_(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         vm.set_top(local(&f, 1))?;
         vm.set(local(&f, 0), Value::int(done.wrapping_add(1)));
         state = MOVED;
-        done_or_call!(vm.set_index(target, Value::int(at.wrapping_add(offset)), answer)?, 0, MOVED);
+        done_or_call!(
+            vm.set_index(target, Value::int(at.wrapping_add(offset)), answer)?,
+            0,
+            MOVED
+        );
     }
 }
 
@@ -359,8 +383,9 @@ fn append(vm: &mut Vm, buffer: Ref, value: Value, i: i64) -> Result<(), Raise> {
         Tag::Str | Tag::Bytes => value,
         Tag::Int | Tag::Float => vm.number_to_string(value)?,
         _ => {
+            let name = type_name(value);
             return Err(vm.error(format_args!(
-                "invalid value (at index {i}) in table for 'concat'"
+                "invalid value ({name}) at index {i} in table for 'concat'"
             )));
         }
     };

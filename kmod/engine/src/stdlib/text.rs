@@ -67,7 +67,10 @@ fn put(vm: &mut Vm, buffer: Ref, bytes: &[u8]) -> Result<(), Raise> {
 /// A place as C shows a pointer.
 pub fn place(out: &mut Text, place: u64) {
     out.put(b"0x");
-    let spec = Spec { precision: Some(14), ..Spec::default() };
+    let spec = Spec {
+        precision: Some(14),
+        ..Spec::default()
+    };
     format::int(out, spec, b'x', place as i64);
 }
 

@@ -47,7 +47,7 @@ pub fn decode(bytes: &[u8], strict: bool) -> Option<(u32, usize)> {
         }
         code = code << 6 | u32::from(b & 0x3f);
     }
-    let legal = code >= lowest
-        && !(strict && (code > MAX_UNICODE || (0xd800..=0xdfff).contains(&code)));
+    let legal =
+        code >= lowest && !(strict && (code > MAX_UNICODE || (0xd800..=0xdfff).contains(&code)));
     legal.then_some((code, more.wrapping_add(1)))
 }

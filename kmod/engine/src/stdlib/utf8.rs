@@ -21,11 +21,17 @@ pub const NATIVES: &[NativeDef] = &[
 ];
 
 /// `utf8`.
-pub const LIBRARY: Library = Library { name: "utf8", natives: NATIVES, open: Some(open) };
+pub const LIBRARY: Library = Library {
+    name: "utf8",
+    natives: NATIVES,
+    open: Some(open),
+};
 
 fn open(vm: &mut Vm, table: Ref) -> Result<(), OutOfMemory> {
     let key = vm.heap.permanent_string(b"charpattern")?;
-    let pattern = vm.heap.permanent_string(b"[\0-\x7F\xC2-\xFD][\x80-\xBF]*")?;
+    let pattern = vm
+        .heap
+        .permanent_string(b"[\0-\x7F\xC2-\xFD][\x80-\xBF]*")?;
     vm.heap.set(table, key, pattern)
 }
 
@@ -50,7 +56,9 @@ fn char(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             return Err(vm.arg_error(&f, i, format_args!("value out of range")));
         }
         let (bytes, len) = encode(code as u32);
-        let r = vm.heap.push_bytes(buffer, bytes.get(..len).unwrap_or_default());
+        let r = vm
+            .heap
+            .push_bytes(buffer, bytes.get(..len).unwrap_or_default());
         vm.memory(r)?;
     }
     let s = vm.heap.finish_buffer(buffer);
@@ -120,7 +128,11 @@ fn offset(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let s = vm.check_str(&f, 0)?;
     let n = vm.check_int(&f, 1)?;
     let len = vm.bytes(s).len();
-    let default = if n > 0 { 1 } else { (len as i64).wrapping_add(1) };
+    let default = if n >= 0 {
+        1
+    } else {
+        (len as i64).wrapping_add(1)
+    };
     let i = vm.opt_int(&f, 2, default)?;
     let at = position(i, len).wrapping_sub(1);
     if at < 0 || at > len as i64 {
@@ -210,7 +222,10 @@ fn next(vm: &mut Vm, f: &Args, strict: bool) -> Result<Step, Raise> {
     }
     let decoded = decode(bytes.get(at..).unwrap_or_default(), strict).filter(|(_, used)| {
         // Nothing may go on with a character that is complete.
-        !bytes.get(at.wrapping_add(*used)).copied().is_some_and(continues)
+        !bytes
+            .get(at.wrapping_add(*used))
+            .copied()
+            .is_some_and(continues)
     });
     let Some((code, _)) = decoded else {
         return Err(vm.error(format_args!("invalid UTF-8 code")));

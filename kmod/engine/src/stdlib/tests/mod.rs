@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The parts that need no VM, against PUC Lua.
 
+mod lua;
+mod machine;
 mod pattern;
 
 /// A small generator: the tests must be the same every time.

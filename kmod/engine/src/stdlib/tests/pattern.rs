@@ -226,5 +226,8 @@ fn plain_search_finds_the_first() {
             text.iter().position(|b| *b == wanted)
         );
     }
-    assert_eq!(search::plain(&[b'x'; 1500], b"xy", &mut 300), Err(Fault::Fuel));
+    assert_eq!(
+        search::plain(&[b'x'; 1500], b"xy", &mut 300),
+        Err(Fault::Fuel)
+    );
 }
