@@ -14,22 +14,14 @@ args = {}
 ---@class queue: verdict
 ---@overload fun(number: integer, mode?: "bypass"): verdict
 
----A verdict with more to say: `REJECT(answer)`.
----@class reject: verdict
----@overload fun(answer: "port-unreachable"|"net-unreachable"|"host-unreachable"|"proto-unreachable"|"net-prohibited"|"host-prohibited"|"admin-prohibited"|"no-route"|"tcp-reset"): verdict
-
 ---@type verdict
 ACCEPT = nil
 ---@type verdict
 DROP = nil
 ---@type verdict
 CONTINUE = nil
----@type verdict
-REPEAT = nil
 ---@type queue
 QUEUE = nil
----@type reject
-REJECT = nil
 
 ---An IPv4 or IPv6 address.
 ---@class address

@@ -141,6 +141,10 @@ fn payload(vm: &mut Vm, field: &Field, value: Value) -> Result<(), Raise> {
             "the payload of a fragment must keep its length"
         )));
     }
+    if new_len != old_len as usize && vm.packet.places.transport == Transport::Tcp {
+        // What follows in the stream would have to be renumbered, in both directions.
+        return Err(vm.error(format_args!("the payload of TCP must keep its length")));
+    }
     let head = from.wrapping_sub(vm.packet.places.l3) as usize;
     if new_len.saturating_add(head) > 65535 {
         return Err(vm.error(format_args!("the packet would be longer than 65535 bytes")));

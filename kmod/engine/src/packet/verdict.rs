@@ -55,12 +55,15 @@ pub struct Constant {
     pub verdict: Verdict,
     /// Families it may be given in; empty for all.
     pub families: &'static [u8],
-    /// Hooks it may be given in, as bits; IPv4, IPv6 and bridge number them alike.
+    /// Hooks it may be given in, as bits; IPv4, IPv6 and bridge number them alike. None: the kernel
+    /// module does not carry it out, and giving it is an error rather than something else done.
     pub hooks: u8,
 }
 
 /// Every hook.
 const ANY: u8 = 0xff;
+/// No hook.
+const NOWHERE: u8 = 0;
 
 /// The verdicts that scripts name, and where each may be given.
 pub static CONSTANTS: [Constant; 6] = [
@@ -92,13 +95,13 @@ pub static CONSTANTS: [Constant; 6] = [
         name: "REJECT",
         verdict: Verdict::Reject,
         families: ROUTED,
-        hooks: 0b111 << 1,
+        hooks: NOWHERE,
     },
     Constant {
         name: "REPEAT",
         verdict: Verdict::Repeat,
         families: ROUTED,
-        hooks: ANY,
+        hooks: NOWHERE,
     },
 ];
 
@@ -182,6 +185,12 @@ pub fn decide(vm: &mut Vm, v: Value) -> Result<(u32, u32), Raise> {
         .iter()
         .find(|constant| constant.verdict as u32 == code);
     if let Some(constant) = constant {
+        if constant.hooks == NOWHERE {
+            let name = constant.name;
+            return Err(vm.error(format_args!(
+                "{name} is not carried out by this version: return DROP, QUEUE or another verdict"
+            )));
+        }
         if !constant.families.is_empty() && !constant.families.contains(&family) {
             let name = constant.name;
             return Err(vm.error(format_args!("{name} has no meaning in this family")));

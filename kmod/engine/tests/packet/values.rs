@@ -151,15 +151,16 @@ fn verdicts_are_given_where_they_mean_something() {
         Ok(("QUEUE", 3 | QUEUE_BYPASS, None))
     );
     assert_eq!(
-        answer("function process_packet() return REJECT 'tcp-reset', 'because' end"),
-        Ok(("REJECT", 9, Some("because".into())))
+        answer("function process_packet() return DROP, 'because' end"),
+        Ok(("DROP", 0, Some("because".into())))
     );
-    let reject = "function process_packet() return REJECT end";
-    let refused = run(reject, &mut [udp(1).with_hook(0)]).unwrap_err();
-    assert!(
-        refused.contains("REJECT cannot be given in this hook"),
-        "{refused}"
-    );
+    for name in ["REJECT", "REJECT 'tcp-reset'", "REPEAT"] {
+        let refused = answer(&format!("function process_packet() return {name} end")).unwrap_err();
+        assert!(
+            refused.contains("is not carried out by this version"),
+            "{refused}"
+        );
+    }
     let arp = frame::arp(
         1,
         [2; 6],
@@ -386,6 +387,20 @@ fn what_cannot_be_written_says_why() {
     ] {
         fails(&format!("function process_packet(p) {write} end"), message);
     }
+    let ip = "10.0.0.1".parse().unwrap();
+    let tcp = frame::tcp(ip, ip, (1, 2), &frame::Tcp::default(), b"abc");
+    let mut packets = [packetscript_engine::host::user::UserPacket::new(&tcp)];
+    let text = "function process_packet(p) p.payload = 'xyz' p.payload = 'longer' end";
+    let refused = run(text, &mut packets).unwrap_err();
+    assert!(
+        refused.contains("the payload of TCP must keep its length"),
+        "{refused}"
+    );
+    assert_eq!(packets[0].bytes()[40..], *b"xyz");
+    assert_eq!(
+        frame::faults(&packets[0].bytes(), false),
+        Vec::<String>::new()
+    );
     let refused = run(
         "function process_packet(p) p.ip.ttl = 1 end",
         &mut [udp(1).with_writes(0)],
