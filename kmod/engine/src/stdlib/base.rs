@@ -121,13 +121,12 @@ fn print(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let line = vm.get(local(&f, 0)).as_ref();
     let mut i = vm.get(local(&f, 1)).as_int() as u32;
     while i < f.count {
-        let text = match answer.take() {
-            Some(text) => text,
-            None => {
-                vm.set(local(&f, 1), Value::int(i64::from(i)));
-                let v = vm.arg(&f, i);
-                done_or_call!(text_of(vm, v)?, 1, 1)
-            }
+        let text = if let Some(text) = answer.take() {
+            text
+        } else {
+            vm.set(local(&f, 1), Value::int(i64::from(i)));
+            let v = vm.arg(&f, i);
+            done_or_call!(text_of(vm, v)?, 1, 1)
         };
         if i > 0 {
             let r = vm.heap.push_bytes(line, b"\t");

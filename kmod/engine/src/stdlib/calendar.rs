@@ -185,15 +185,13 @@ fn two(out: &mut Text, value: i64, fill: u8) {
 
 /// The length of the conversion specifier that a text begins with (behind the `%`), if it is one.
 pub fn specifier(text: &[u8]) -> Option<usize> {
+    const ALTERNATIVE: &[u8] = b"deHImMSuUVwWy";
+    const ERA: &[u8] = b"cCxXyY";
+    const PLAIN: &[u8] = b"aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%";
     match text {
-        [b'E', b'c' | b'C' | b'x' | b'X' | b'y' | b'Y', ..] => Some(2),
-        [
-            b'O',
-            b'd' | b'e' | b'H' | b'I' | b'm' | b'M' | b'S' | b'u' | b'U' | b'V' | b'w' | b'W'
-            | b'y',
-            ..,
-        ] => Some(2),
-        [b, ..] if b"aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%".contains(b) => Some(1),
+        [b'E', b, ..] if ERA.contains(b) => Some(2),
+        [b'O', b, ..] if ALTERNATIVE.contains(b) => Some(2),
+        [b, ..] if PLAIN.contains(b) => Some(1),
         _ => None,
     }
 }

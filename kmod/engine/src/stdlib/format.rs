@@ -296,7 +296,7 @@ fn quote(vm: &mut Vm, f: &Args, buffer: Ref, i: u32) -> Result<(), Raise> {
     let value = vm.check_any(f, i)?;
     let mut room = [0u8; 48];
     let mut out = Text::new(&mut room);
-    match vm.to_literal(value) {
+    match literal(value) {
         Literal::Text => return quote_string(vm, buffer, value),
         Literal::Word(word) => out.put(word),
         Literal::Number(Number::Int(i64::MIN)) => out.put(b"0x8000000000000000"),
@@ -328,17 +328,15 @@ enum Literal {
     None,
 }
 
-impl Vm {
-    fn to_literal(&self, v: Value) -> Literal {
-        match v.tag {
-            Tag::Str | Tag::Bytes => Literal::Text,
-            Tag::Int => Literal::Number(Number::Int(v.as_int())),
-            Tag::Float => Literal::Number(Number::Float(v.as_float())),
-            Tag::Nil => Literal::Word(b"nil"),
-            Tag::True => Literal::Word(b"true"),
-            Tag::False => Literal::Word(b"false"),
-            _ => Literal::None,
-        }
+fn literal(v: Value) -> Literal {
+    match v.tag {
+        Tag::Str | Tag::Bytes => Literal::Text,
+        Tag::Int => Literal::Number(Number::Int(v.as_int())),
+        Tag::Float => Literal::Number(Number::Float(v.as_float())),
+        Tag::Nil => Literal::Word(b"nil"),
+        Tag::True => Literal::Word(b"true"),
+        Tag::False => Literal::Word(b"false"),
+        _ => Literal::None,
     }
 }
 

@@ -5,6 +5,9 @@
 //! `pack`, `unicode`, `calendar`, `random`. The rest are natives: a file for each table of the library,
 //! and `matching`, `format`, `packing` and `sort` for the functions that are long.
 
+// Exact comparisons and rounding to doubles are what Lua's functions do.
+#![allow(clippy::float_cmp, clippy::cast_precision_loss)]
+
 pub mod base;
 mod calendar;
 mod class;

@@ -69,12 +69,11 @@ fn time(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         if i < f.state.saturating_sub(1) {
             continue;
         }
-        let value = match answer.take() {
-            Some(value) => value,
-            None => {
-                let key = vm.new_string(name.as_bytes())?;
-                done_or_call!(vm.index(t, key)?, 1, i.wrapping_add(1))
-            }
+        let value = if let Some(value) = answer.take() {
+            value
+        } else {
+            let key = vm.new_string(name.as_bytes())?;
+            done_or_call!(vm.index(t, key)?, 1, i.wrapping_add(1))
         };
         let number = field(vm, value, name, *offset, *default)?;
         vm.push(Value::int(number))?;

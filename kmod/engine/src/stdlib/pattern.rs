@@ -194,15 +194,12 @@ impl<'a> Matcher<'a> {
     }
 
     fn spend(&mut self, steps: u64) -> Answer<()> {
-        match self.steps.checked_sub(steps) {
-            Some(left) => {
-                self.steps = left;
-                Ok(())
-            }
-            None => {
-                self.steps = 0;
-                Err(Fault::Fuel)
-            }
+        let left = self.steps.checked_sub(steps);
+        self.steps = left.unwrap_or(0);
+        if left.is_some() {
+            Ok(())
+        } else {
+            Err(Fault::Fuel)
         }
     }
 
@@ -236,7 +233,7 @@ impl<'a> Matcher<'a> {
                     }
                 }
                 Retry::Lazy { s, item, end } => {
-                    self.spend(self.price(item as usize, end as usize))?;
+                    self.spend(price(item as usize, end as usize))?;
                     if self.single(s as usize, item as usize, end as usize) {
                         let s = s.wrapping_add(1);
                         self.push(depth, Retry::Lazy { s, item, end })?;
@@ -319,8 +316,8 @@ impl<'a> Matcher<'a> {
     fn plain(&mut self, s: &mut usize, p: &mut usize, depth: &mut usize) -> Answer<Outcome> {
         let end = class::end(self.pattern, *p).map_err(Fault::Malformed)?;
         let after = end.wrapping_add(1);
-        let price = self.price(*p, end);
-        self.spend(price)?;
+        let cost = price(*p, end);
+        self.spend(cost)?;
         let suffix = self.at(end);
         if !self.single(*s, *p, end) {
             if !matches!(suffix, Some(b'*' | b'?' | b'-')) {
@@ -351,7 +348,7 @@ impl<'a> Matcher<'a> {
                 let mut to = s.wrapping_add(1);
                 while self.single(to, *p, end) {
                     to = to.wrapping_add(1);
-                    self.spend(price)?;
+                    self.spend(cost)?;
                 }
                 let (first, count) = (from as u32, to.wrapping_sub(from) as u32);
                 self.push(
@@ -382,11 +379,6 @@ impl<'a> Matcher<'a> {
             }
         }
         Ok(Outcome::Go)
-    }
-
-    /// Steps that one comparison with the item at `p` is worth.
-    const fn price(&self, p: usize, end: usize) -> u64 {
-        1u64.wrapping_add((end.wrapping_sub(p) as u64) >> 2)
     }
 
     /// Whether the byte at `s` is in the class at `p`, which ends before `end`.
@@ -444,7 +436,7 @@ impl<'a> Matcher<'a> {
             return Err(Fault::Malformed("missing '[' after '%f' in pattern"));
         }
         let end = class::end(self.pattern, set).map_err(Fault::Malformed)?;
-        self.spend(self.price(set, end).wrapping_mul(2))?;
+        self.spend(price(set, end).wrapping_mul(2))?;
         let set = self
             .pattern
             .get(set.wrapping_add(1)..end.wrapping_sub(1))
@@ -499,4 +491,9 @@ enum Outcome {
 /// Whether a pattern is plain text.
 pub fn is_plain(pattern: &[u8]) -> bool {
     !pattern.iter().any(|c| b"^$*+?.([%-".contains(c))
+}
+
+/// Steps that one comparison with the item from `p` to before `end` is worth.
+const fn price(p: usize, end: usize) -> u64 {
+    1u64.wrapping_add((end.wrapping_sub(p) as u64) >> 2)
 }

@@ -33,13 +33,12 @@ pub fn byte(text: &[u8], wanted: u8) -> Option<usize> {
 /// Where `needle` is first in `text`, paid from `steps` (about five bytes a step, compares of
 /// candidates on top); `Err` when they are used up.
 pub fn plain(text: &[u8], needle: &[u8], steps: &mut u64) -> Result<Option<usize>, Fault> {
-    let spend = |steps: &mut u64, price: usize| match steps.checked_sub(price as u64) {
-        Some(left) => {
-            *steps = left;
+    let spend = |steps: &mut u64, price: usize| {
+        let left = steps.checked_sub(price as u64);
+        *steps = left.unwrap_or(0);
+        if left.is_some() {
             Ok(())
-        }
-        None => {
-            *steps = 0;
+        } else {
             Err(Fault::Fuel)
         }
     };
