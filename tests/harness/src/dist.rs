@@ -113,7 +113,7 @@ fn is_of_the_shim(path: &str) -> bool {
     let is_top = !path.contains('/');
     let is_source = Path::new(path)
         .extension()
-        .is_some_and(|end| end == "c" || end == "h");
+        .is_some_and(|end| end == "c" || end == "h" || end == "S");
     path == "abi/packetscript.h" || is_top && (is_source || path == "Kbuild" || path == "Makefile")
 }
 
@@ -148,6 +148,7 @@ mod tests {
     fn the_shim_is_c_alone() {
         for path in [
             "main.c",
+            "thunks.S",
             "engine.h",
             "Kbuild",
             "Makefile",
