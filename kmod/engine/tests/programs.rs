@@ -24,6 +24,7 @@ local function show(v, depth)
     elseif t == "function" then
         return t
     elseif t == "string" then
+        v = v:gsub("0x%x+", "0x")
         return #v > 90 and v:sub(1, 90) .. "#" .. #v or "'" .. v .. "'"
     end
     return tostring(v)
@@ -85,9 +86,39 @@ const BINARY: &[&str] = &[
     "or", "&", "|", "~", "<<", ">>", "+", "-", "==",
 ];
 const LITERALS: &[&str] = &[
-    "nil", "true", "false", "0", "1", "2", "3", "-1", "7", "255", "256", "65536", "100000", "1.5", "0.0",
-    "2.0", "1e100", "0x10", "'a'", "'10'", "'x'", "''", "9007199254740993", "0x7fffffffffffffff",
-    "math.mininteger", "3.0", "-0.0", "1 << 62", "'abc'", "0x1p-2", "32767", "-32768", "2147483648",
+    "nil",
+    "true",
+    "false",
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "7",
+    "255",
+    "256",
+    "65536",
+    "100000",
+    "1.5",
+    "0.0",
+    "2.0",
+    "1e100",
+    "0x10",
+    "'a'",
+    "'10'",
+    "'x'",
+    "''",
+    "9007199254740993",
+    "0x7fffffffffffffff",
+    "math.mininteger",
+    "3.0",
+    "-0.0",
+    "1 << 62",
+    "'abc'",
+    "0x1p-2",
+    "32767",
+    "-32768",
+    "2147483648",
 ];
 
 impl Writer {
@@ -126,18 +157,35 @@ impl Writer {
             10 => format!("-{}", self.operand(d)),
             11 => self.random.one(&["#", "~", "- -", "not not "]).to_string() + &self.operand(d),
             12 => format!("({})", self.expression(d)),
-            13 => format!("{}.{}", self.prefix(d), self.random.one(&["x", "y", "n", "z"])),
+            13 => format!(
+                "{}.{}",
+                self.prefix(d),
+                self.random.one(&["x", "y", "n", "z"])
+            ),
             14 => format!("{}[{}]", self.prefix(d), self.expression(d)),
             15 => self.table(d),
             16 => self.call(d),
             17 => {
                 let list = self.list(d, 3);
-                format!("({}) and {} or {}", list.split(", ").next().unwrap_or("1"), self.operand(d), self.operand(d))
+                format!(
+                    "({}) and {} or {}",
+                    list.split(", ").next().unwrap_or("1"),
+                    self.operand(d),
+                    self.operand(d)
+                )
             }
             18 if depth > 1 => self.function(d),
-            19 if self.vararg => self.random.one(&["...", "(...)", "select('#', ...)"]).to_string(),
+            19 if self.vararg => self
+                .random
+                .one(&["...", "(...)", "select('#', ...)"])
+                .to_string(),
             20 => format!("setmetatable({{{}}}, meta)", self.expression(0)),
-            _ => format!("{} {} {}", self.variable(), self.random.one(BINARY), self.operand(0)),
+            _ => format!(
+                "{} {} {}",
+                self.variable(),
+                self.random.one(BINARY),
+                self.operand(0)
+            ),
         }
     }
 
@@ -149,7 +197,18 @@ impl Writer {
                 self.integers[self.random.below(known)].clone()
             } else {
                 self.random
-                    .one(&["0", "1", "2", "5", "100", "-1", "70000", "0x7fffffff", "1 << 40", "#'abc'"])
+                    .one(&[
+                        "0",
+                        "1",
+                        "2",
+                        "5",
+                        "100",
+                        "-1",
+                        "70000",
+                        "0x7fffffff",
+                        "1 << 40",
+                        "#'abc'",
+                    ])
                     .to_string()
             };
         }
@@ -157,9 +216,16 @@ impl Writer {
         let a = self.integer(d);
         let b = self.integer(d);
         match self.random.below(12) {
-            0..=2 => format!("({a} {} {b})", self.random.one(&["+", "-", "*", "&", "|", "~", "<<", ">>"])),
+            0..=2 => format!(
+                "({a} {} {b})",
+                self.random.one(&["+", "-", "*", "&", "|", "~", "<<", ">>"])
+            ),
             3 => format!("{a} {} {b}", self.random.one(&["+", "-", "*"])),
-            4 => format!("({a} {} {})", self.random.one(&["//", "%"]), self.random.one(&["3", "-7", "1000"])),
+            4 => format!(
+                "({a} {} {})",
+                self.random.one(&["//", "%"]),
+                self.random.one(&["3", "-7", "1000"])
+            ),
             5 => format!("(- ({a}))"),
             6 => format!("(~ ({a}))"),
             7 | 8 => {
@@ -176,7 +242,10 @@ impl Writer {
                 let f = self.functions[self.random.below(self.functions.len())].clone();
                 format!("{f}({a}, {b})")
             }
-            _ => format!("({{{a}, {b}, x = {a}}})[{}]", self.random.one(&["1", "2", "'x'"])),
+            _ => format!(
+                "({{{a}, {b}, x = {a}}})[{}]",
+                self.random.one(&["1", "2", "'x'"])
+            ),
         }
     }
 
@@ -207,7 +276,10 @@ impl Writer {
             }
             4 => {
                 let (key, value) = (self.integer(1), self.integer(2));
-                let _ = writeln!(self.text, "do local t = {{{value}, [{key} & 3] = {value}, n = {key}}} t[{key} & 3], t.n = {value}, t.n + 1 out(t) end");
+                let _ = writeln!(
+                    self.text,
+                    "do local t = {{{value}, [{key} & 3] = {value}, n = {key}}} t[{key} & 3], t.n = {value}, t.n + 1 out(t) end"
+                );
             }
             5 | 6 => {
                 let condition = self.condition();
@@ -222,7 +294,11 @@ impl Writer {
             7 => {
                 let name = self.name() + "n";
                 let (from, to) = (self.integer(1), self.integer(1));
-                let _ = writeln!(self.text, "for {name} = ({from}) & 7, ({to}) & 7, {} do tick()", self.random.one(&["1", "2", "-1"]));
+                let _ = writeln!(
+                    self.text,
+                    "for {name} = ({from}) & 7, ({to}) & 7, {} do tick()",
+                    self.random.one(&["1", "2", "-1"])
+                );
                 self.integers.push(name);
                 self.safe_block(d);
                 self.integers.pop();
@@ -239,7 +315,10 @@ impl Writer {
                 let condition = self.condition();
                 let last = self.random.below(2);
                 if last == 0 {
-                    let _ = writeln!(self.text, "while {name} < 4 and ({condition}) do tick() {name} = {name} + 1");
+                    let _ = writeln!(
+                        self.text,
+                        "while {name} < 4 and ({condition}) do tick() {name} = {name} + 1"
+                    );
                 } else {
                     let _ = writeln!(self.text, "repeat tick() {name} = {name} + 1");
                 }
@@ -273,7 +352,10 @@ impl Writer {
 
     fn condition(&mut self) -> String {
         let (a, b) = (self.integer(1), self.integer(1));
-        let first = format!("{a} {} {b}", self.random.one(&["<", "<=", ">", ">=", "==", "~="]));
+        let first = format!(
+            "{a} {} {b}",
+            self.random.one(&["<", "<=", ">", ">=", "==", "~="])
+        );
         match self.random.below(4) {
             0 => first,
             1 => format!("not ({first})"),
@@ -297,7 +379,11 @@ impl Writer {
 
     fn operand(&mut self, depth: usize) -> String {
         let e = self.expression(depth);
-        if e.contains(' ') && self.random.below(3) > 0 { format!("({e})") } else { e }
+        if e.contains(' ') && self.random.below(3) > 0 {
+            format!("({e})")
+        } else {
+            e
+        }
     }
 
     fn prefix(&mut self, depth: usize) -> String {
@@ -321,23 +407,49 @@ impl Writer {
             let value = self.expression(depth);
             items.push(match self.random.below(5) {
                 0 => format!("x = {value}"),
-                1 => format!("[{}] = {value}", self.random.one(&["1", "'y'", "2.0", "3", "true", "g1", "'n'"])),
+                1 => format!(
+                    "[{}] = {value}",
+                    self.random
+                        .one(&["1", "'y'", "2.0", "3", "true", "g1", "'n'"])
+                ),
                 _ => value,
             });
         }
         if self.vararg && self.random.below(3) == 0 {
             items.push("...".into());
         }
-        format!("{{{}}}", items.join(if self.random.below(2) == 0 { ", " } else { "; " }))
+        format!(
+            "{{{}}}",
+            items.join(if self.random.below(2) == 0 {
+                ", "
+            } else {
+                "; "
+            })
+        )
     }
 
     fn call(&mut self, depth: usize) -> String {
-        let args = if self.random.below(4) == 0 { String::new() } else { self.list(depth, 3) };
+        let args = if self.random.below(4) == 0 {
+            String::new()
+        } else {
+            self.list(depth, 3)
+        };
         match self.random.below(8) {
             0 => format!("tostring({})", self.expression(depth)),
-            1 => format!("select({}, {args}{}1)", self.random.one(&["1", "2", "-1"]), if args.is_empty() { "" } else { ", " }),
-            2 => format!("g2:{}({args})", self.random.one(&["rep", "sub", "upper", "len", "nope"])),
-            3 => format!("pcall({}{}{args})", self.variable(), if args.is_empty() { "" } else { ", " }),
+            1 => format!(
+                "select({}, {args}{}1)",
+                self.random.one(&["1", "2", "-1"]),
+                if args.is_empty() { "" } else { ", " }
+            ),
+            2 => format!(
+                "g2:{}({args})",
+                self.random.one(&["rep", "sub", "upper", "len", "nope"])
+            ),
+            3 => format!(
+                "pcall({}{}{args})",
+                self.variable(),
+                if args.is_empty() { "" } else { ", " }
+            ),
             4 => format!("type({})", self.expression(depth)),
             5 => format!("math.type({})", self.expression(depth)),
             _ => format!("{}({args})", self.variable()),
@@ -394,7 +506,11 @@ impl Writer {
 
     fn statement(&mut self, depth: usize) {
         let d = depth.saturating_sub(1);
-        let kind = if depth == 0 { self.random.below(8) } else { self.random.below(20) };
+        let kind = if depth == 0 {
+            self.random.below(8)
+        } else {
+            self.random.below(20)
+        };
         match kind {
             0 | 1 => {
                 let n = 1 + self.random.below(3);
@@ -468,7 +584,15 @@ impl Writer {
             }
             12 | 13 => {
                 let name = self.name();
-                let range = self.random.one(&["1, 3", "3, 1, -1", "1, 2, 0.5", "g1, 12", "1.0, 2", "2, 1", "-1, 1"]);
+                let range = self.random.one(&[
+                    "1, 3",
+                    "3, 1, -1",
+                    "1, 2, 0.5",
+                    "g1, 12",
+                    "1.0, 2",
+                    "2, 1",
+                    "-1, 1",
+                ]);
                 let _ = writeln!(self.text, "for {name} = {range} do tick()");
                 self.locals.push(name);
                 self.loop_body(d);
@@ -477,7 +601,12 @@ impl Writer {
             }
             14 => {
                 let (k, v) = (self.name(), self.name());
-                let over = self.random.one(&["ipairs(g3)", "ipairs{5, 6}", "next, {7}", "string.gmatch('a b', '%a')"]);
+                let over = self.random.one(&[
+                    "ipairs(g3)",
+                    "ipairs{5, 6}",
+                    "next, {7}",
+                    "string.gmatch('a b', '%a')",
+                ]);
                 let _ = writeln!(self.text, "for {k}, {v} in {over} do tick()");
                 self.locals.push(k);
                 self.locals.push(v);
@@ -490,7 +619,11 @@ impl Writer {
                 if self.random.below(2) == 0 {
                     self.locals.push(name.clone());
                     let body = self.function(d);
-                    let _ = writeln!(self.text, "local function {name}{}", &body["function".len()..]);
+                    let _ = writeln!(
+                        self.text,
+                        "local function {name}{}",
+                        &body["function".len()..]
+                    );
                 } else {
                     let body = self.function(d);
                     let _ = writeln!(self.text, "local {name} = {body}");
@@ -562,7 +695,10 @@ fn program(seed: u64) -> String {
             }
         }
         let body = std::mem::take(&mut w.text);
-        let _ = writeln!(text, "steps = 0 out(pcall(function(...)\n{body}end, 1, 'two', nil))");
+        let _ = writeln!(
+            text,
+            "steps = 0 out(pcall(function(...)\n{body}end, 1, 'two', nil))"
+        );
     }
     text
 }
@@ -575,12 +711,18 @@ fn engine(text: &str) -> Vec<String> {
         memory: 16 << 20,
         fuel: 50_000_000,
         print: Box::new(move |line: &[u8]| {
-            to.borrow_mut().push(String::from_utf8_lossy(line).into_owned());
+            to.borrow_mut()
+                .push(String::from_utf8_lossy(line).into_owned());
         }),
     };
-    let chunk = Chunk { name: b"test", text: text.as_bytes() };
+    let chunk = Chunk {
+        name: b"test",
+        text: text.as_bytes(),
+    };
     if let Err(error) = plain::run(&[chunk], "test", &[], settings) {
-        lines.borrow_mut().push(error.lines().next().unwrap_or("").to_string());
+        lines
+            .borrow_mut()
+            .push(error.lines().next().unwrap_or("").to_string());
     }
     lines.take()
 }
@@ -602,7 +744,9 @@ fn puc(lua: &mlua::Lua, text: &str) -> Vec<String> {
             mlua::Error::SyntaxError { message, .. } => message,
             other => other.to_string(),
         };
-        lines.borrow_mut().push(message.lines().next().unwrap_or("").to_string());
+        lines
+            .borrow_mut()
+            .push(message.lines().next().unwrap_or("").to_string());
     }
     lines.take()
 }

@@ -479,9 +479,11 @@ impl Compiler<'_, '_> {
         self.put_next(e)
     }
 
-    /// Leaves an upvalue that is a table in its place, and puts anything else into a register.
+    /// Puts what is to be indexed into a register, unless it is a variable that is read later: PUC
+    /// reads it behind the key too.
     pub(super) fn put_table(&mut self, e: &mut Exp) -> Result<()> {
-        if !matches!(e.kind, Kind::Up(_)) || e.has_jumps() {
+        let later = matches!(e.kind, Kind::Up(_) | Kind::UpBox(_) | Kind::Boxed(..));
+        if !later || e.has_jumps() {
             self.put_any(e)?;
         }
         Ok(())
@@ -512,8 +514,7 @@ impl Compiler<'_, '_> {
             table.kind = Kind::IndexUp(up, constant, name);
             return Ok(());
         }
-        // A table that is an upvalue and a key that is no constant: the key may be in a register
-        // already, below the table's.
+        // A table that was left in its place: the key may be in a register already, below the table's.
         let register = match table.kind {
             Kind::Local(register, _) | Kind::Reg(register) => register,
             _ => self.put_any(table)?,

@@ -416,6 +416,12 @@ impl Compiler<'_, '_> {
 
     /// What is to be done with the left operand before the right one is read.
     fn infix(&mut self, op: Binary, e: &mut Exp) -> Result<()> {
+        if let Kind::Boxed(..) = e.kind
+            && !matches!(op, Binary::And | Binary::Or | Binary::Concat)
+        {
+            // A local variable is read when both operands are there, as if it had no box.
+            return Ok(());
+        }
         self.discharge(e)?;
         match op {
             Binary::And => self.go_if_true(e),
@@ -450,6 +456,12 @@ impl Compiler<'_, '_> {
         {
             a.kind = constant(folded);
             return Ok(());
+        }
+        if let Kind::Boxed(..) = a.kind {
+            if self.constant(b)?.is_none() {
+                self.put_any(b)?;
+            }
+            self.put_any(a)?;
         }
         match op {
             Binary::And => {

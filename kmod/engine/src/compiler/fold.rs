@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Arithmetic on constants while compiling, where the result is the same as at run time.
 
+// A zero is exactly a zero.
+#![allow(clippy::float_cmp)]
+
 use super::exp::{Binary, Unary};
 use crate::number::{Number, arith};
 
@@ -19,10 +22,11 @@ fn integer(n: Number) -> Option<i64> {
     }
 }
 
-/// What is not a number is left to run time, which gives it its sign.
+/// What is not a number, and float zeros, are left to run time, as PUC does: it shows in messages,
+/// where a `<const>` variable with a known value has no name.
 fn worth(n: Number) -> Option<Number> {
     match n {
-        Number::Float(f) if f.is_nan() => None,
+        Number::Float(f) if f.is_nan() || f == 0.0 => None,
         _ => Some(n),
     }
 }
@@ -37,7 +41,7 @@ pub fn unary(op: Unary, a: Number) -> Option<Number> {
     })
 }
 
-/// `a op b`. Powers are left to run time.
+/// `a op b`.
 pub fn binary(op: Binary, a: Number, b: Number) -> Option<Number> {
     use Number::{Float, Int};
     let both = match (a, b) {
@@ -58,6 +62,7 @@ pub fn binary(op: Binary, a: Number, b: Number) -> Option<Number> {
         (Binary::Mod, None) => Float(arith::float_mod(x, y)),
         (Binary::IDiv, None) => Float(arith::float_floor_div(x, y)),
         (Binary::Div, _) => Float(arith::div(x, y)),
+        (Binary::Pow, _) => Float(arith::pow(x, y)),
         (Binary::BAnd, _) => Int(integer(a)? & integer(b)?),
         (Binary::BOr, _) => Int(integer(a)? | integer(b)?),
         (Binary::BXor, _) => Int(integer(a)? ^ integer(b)?),
