@@ -10,7 +10,8 @@ use serde_json::json;
 use crate::machine::{Machine, Shape};
 use crate::session::{self, Input, Job, Outcome};
 use crate::suite::Suite;
-use crate::{progress, tools, vm};
+use crate::vm::{self, Products};
+use crate::{progress, tools};
 
 const SUITE: &str = "bookworm";
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -21,9 +22,9 @@ const BASELINE: &str = "baseline";
 type Row = (String, u64);
 
 /// Measures and prints a table, or JSON.
-pub fn kernel(as_json: bool) -> Result<()> {
+pub fn kernel(products: Products<'_>, as_json: bool) -> Result<()> {
     let suite = Suite::by_name(SUITE)?;
-    let boot = vm::boot_files(&suite, false)?;
+    let boot = vm::boot_files(&suite, products)?;
     let shape = Shape {
         count_instructions: true,
         ..Shape::default()

@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::suite::Suite;
+use crate::vm::Products;
 use crate::{bench, check, demo, dist, flake, vm};
 
 /// Builds, runs, tests and packages PacketScript.
@@ -43,6 +44,9 @@ enum Task {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// With the .deb files in this folder instead of packages built now.
+        #[arg(long, value_name = "DIR")]
+        packages: Option<PathBuf>,
     },
     /// Builds the Debian packages into dist/.
     Dist,
@@ -56,8 +60,11 @@ struct VmArgs {
     #[arg(long)]
     suite: String,
     /// Without PacketScript's packages: the release alone.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "packages")]
     bare: bool,
+    /// With the .deb files in this folder instead of packages built now.
+    #[arg(long, value_name = "DIR")]
+    packages: Option<PathBuf>,
     /// One CPU whose time-stamp counter counts executed instructions.
     #[arg(long)]
     icount: bool,
@@ -86,7 +93,14 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         } else {
             ExitCode::FAILURE
         }),
-        Task::Bench { kernel: _, json } => bench::kernel(*json).map(|()| ExitCode::SUCCESS),
+        Task::Bench {
+            kernel: _,
+            json,
+            packages,
+        } => {
+            let products = packages.as_deref().map_or(Products::Built, Products::Given);
+            bench::kernel(products, *json).map(|()| ExitCode::SUCCESS)
+        }
         Task::Demo { suite } => demo::run(suite),
         Task::Nix => flake::run().map(|()| ExitCode::SUCCESS),
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
@@ -94,7 +108,11 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
             let suite = Suite::by_name(&args.suite)?;
             vm::run(&vm::Request {
                 suite: &suite,
-                bare: args.bare,
+                products: match &args.packages {
+                    Some(folder) => Products::Given(folder),
+                    None if args.bare => Products::Nothing,
+                    None => Products::Built,
+                },
                 shape: crate::machine::Shape {
                     cpus: args.cpus,
                     memory: args.memory,

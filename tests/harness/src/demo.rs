@@ -26,7 +26,7 @@ pub fn run(suite: &str) -> Result<ExitCode> {
     progress::note("the first time, this builds everything and takes about 10 minutes");
     vm::run(&vm::Request {
         suite: &suite,
-        bare: false,
+        products: vm::Products::Built,
         shape: Shape::default(),
         share: Some(share.path()),
         timeout: None,

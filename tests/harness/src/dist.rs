@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::cache::{self, Key};
 use crate::deb::{Package, Release};
@@ -22,6 +22,23 @@ pub struct Packages {
     pub folder: PathBuf,
     /// Changes with any source.
     pub key: String,
+}
+
+/// Packages that were built before.
+pub fn given(folder: &Path) -> Result<Packages> {
+    let mut key = Key::default();
+    let names = names(folder)?;
+    if names.is_empty() {
+        bail!("{} holds no .deb files", folder.display());
+    }
+    for name in names {
+        key.add_tree(folder, &name)?;
+    }
+    // A mount needs to know where they are, wherever we are.
+    Ok(Packages {
+        folder: folder.canonicalize()?,
+        key: key.finish(),
+    })
 }
 
 /// The packages, built if they are not in the cache.

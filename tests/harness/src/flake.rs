@@ -139,7 +139,10 @@ fn load(name: &str, built: &str) -> Result<String> {
     }
     let what = format!("loading what Nix built into {name}'s kernel");
     progress::step(&what, || {
-        let mut machine = Machine::boot(&vm::boot_files(&suite, true)?, Shape::default())?;
+        let mut machine = Machine::boot(
+            &vm::boot_files(&suite, vm::Products::Nothing)?,
+            Shape::default(),
+        )?;
         let job = Job {
             arguments: ["sh", "-euxc", LOAD].map(String::from).into(),
             share: Some(&folder),

@@ -19,12 +19,23 @@ pub const TIMED_OUT: u8 = 124;
 /// Our status when it could not be run at all.
 pub const HARNESS_FAILED: u8 = 125;
 
+/// What is installed in a machine beyond the release.
+#[derive(Clone, Copy, Debug)]
+pub enum Products<'a> {
+    /// The packages, built from these sources if need be.
+    Built,
+    /// The packages in this folder.
+    Given(&'a Path),
+    /// Nothing.
+    Nothing,
+}
+
 /// What is asked for.
 pub struct Request<'a> {
     /// The release.
     pub suite: &'a Suite,
-    /// Without the products.
-    pub bare: bool,
+    /// What is installed in it.
+    pub products: Products<'a>,
     /// What the machine is like.
     pub shape: Shape,
     /// Copied to /share.
@@ -36,13 +47,16 @@ pub struct Request<'a> {
 }
 
 /// What to boot for a suite, built first if need be.
-pub fn boot_files(suite: &Suite, bare: bool) -> Result<Boot> {
+pub fn boot_files(suite: &Suite, products: Products<'_>) -> Result<Boot> {
     deps::need(deps::MACHINES)?;
-    if !bare {
-        return boot_files_with(suite, &dist::packages()?);
+    match products {
+        Products::Built => boot_files_with(suite, &dist::packages()?),
+        Products::Given(folder) => boot_files_with(suite, &dist::given(folder)?),
+        Products::Nothing => {
+            let root = Root::of(suite)?;
+            boot_from(suite, &root, root.image())
+        }
     }
-    let root = Root::of(suite)?;
-    boot_from(suite, &root, root.image())
 }
 
 /// The same with packages that are built already.
@@ -62,7 +76,7 @@ fn boot_from(suite: &Suite, root: &Root, disk: PathBuf) -> Result<Boot> {
 
 /// Runs the command with our own input and output; its status is ours.
 pub fn run(request: &Request<'_>) -> Result<ExitCode> {
-    let boot = boot_files(request.suite, request.bare)?;
+    let boot = boot_files(request.suite, request.products)?;
     let mut machine = Machine::boot(&boot, request.shape)?;
     let input = if terminal::is_present() {
         Input::Terminal
