@@ -98,11 +98,12 @@ fn resume(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 fn wrap(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let function = vm.check_function(&f, 0)?;
     let thread = vm.new_thread(function)?;
-    let call = native(lib::COROUTINE, index_of(NATIVES, "wrapped"));
-    let wrapped = vm.new_native_closure(call, &[thread])?;
+    let wrapped = vm.new_native_closure(WRAPPED, &[thread])?;
     vm.push(wrapped)?;
     Ok(Step::Return(1))
 }
+
+const WRAPPED: Value = native(lib::COROUTINE, index_of(NATIVES, "wrapped"));
 
 fn resume_wrapped(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     match f.state {

@@ -101,6 +101,7 @@ fn invalid(vm: &mut Vm, text: &[u8]) -> Raise {
 }
 
 /// One directive.
+#[inline(never)]
 fn convert(
     vm: &mut Vm,
     f: &Args,
@@ -201,6 +202,7 @@ fn pad(vm: &mut Vm, buffer: Ref, spec: Spec, text: &[u8]) -> Result<(), Raise> {
 }
 
 /// Appends a float. Its digits need more room than the stack of a kernel has: the buffer lends it.
+#[inline(never)]
 fn float(vm: &mut Vm, buffer: Ref, spec: Spec, conversion: u8, value: f64) -> Result<(), Raise> {
     let precision = usize::from(spec.precision.unwrap_or(6));
     // A double below 2^64 has at most 20 digits before the point.
@@ -243,6 +245,7 @@ fn pointer(vm: &mut Vm, buffer: Ref, spec: Spec, value: Value) -> Result<(), Rai
 }
 
 /// `%s`.
+#[inline(never)]
 fn string(
     vm: &mut Vm,
     f: &Args,
@@ -292,6 +295,7 @@ fn string(
 }
 
 /// `%q`: what Lua reads back as the same value.
+#[inline(never)]
 fn quote(vm: &mut Vm, f: &Args, buffer: Ref, i: u32) -> Result<(), Raise> {
     let value = vm.check_any(f, i)?;
     let mut room = [0u8; 48];

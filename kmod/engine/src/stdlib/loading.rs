@@ -2,7 +2,6 @@
 //! `load` and `require`.
 
 use super::{bulk, local};
-use crate::compiler::{self, Chunk, Options, chunk_id, workspace_size};
 use crate::memory::OutOfMemory;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
@@ -132,59 +131,12 @@ fn compile(vm: &mut Vm, f: &Args, text: Value) -> Result<Step, Raise> {
     } else {
         Value::object(Tag::Table, vm.globals())
     };
-    match compile_text(vm, text, name, env)? {
+    match vm.load_text(text, name, env)? {
         Ok(function) => {
             vm.push(function)?;
             Ok(Step::Return(1))
         }
         Err(message) => failure(vm, message),
-    }
-}
-
-/// The function of a text, or what is wrong with it.
-fn compile_text(
-    vm: &mut Vm,
-    text: Value,
-    name: Value,
-    env: Value,
-) -> Result<Result<Value, Value>, Raise> {
-    let mut id = [0u8; 60];
-    let id_len = chunk_id(vm.bytes(name), &mut id);
-    let len = vm.bytes(text).len();
-    // The compiler's memory, and a copy of the text behind it.
-    let work = workspace_size(len).next_multiple_of(8);
-    let r = vm.heap.new_buffer(work.saturating_add(len));
-    let buffer = vm.memory(r)?;
-    let r = vm.heap.push_fill(buffer, 0, work);
-    vm.memory(r)?;
-    vm.push_part(buffer, text, 0, len)?;
-    let seed = vm.random.first().copied().unwrap_or(0);
-    let options = Options {
-        packet: false,
-        file: false,
-        seed,
-    };
-    let whole = vm.heap.buffer_bytes_mut(buffer);
-    let Some((workspace, text)) = whole.split_at_mut_checked(work) else {
-        return Err(vm.out_of_memory());
-    };
-    let chunk = Chunk {
-        name: id.get(..id_len).unwrap_or_default(),
-        text,
-    };
-    let compiled = match compiler::compile(&[chunk], options, workspace) {
-        Ok(image) => Ok(image.len()),
-        Err(diagnostic) => Err(diagnostic),
-    };
-    match compiled {
-        Ok(len) => vm.adopt_image(buffer, len, env).map(Ok),
-        Err(diagnostic) => {
-            let r = vm.heap.new_buffer(0);
-            let message = vm.memory(r)?;
-            let r = vm.heap.push_bytes(message, diagnostic.bytes());
-            vm.memory(r)?;
-            Ok(Err(vm.heap.finish_buffer(message)))
-        }
     }
 }
 

@@ -39,6 +39,7 @@ fn fault(vm: &mut Vm, fault: Fault) -> Raise {
 }
 
 /// The next match of a pattern value from `from` on. `skip` bytes of the pattern are its anchor.
+#[inline(never)]
 fn search_from(
     vm: &mut Vm,
     s: Value,
@@ -163,14 +164,15 @@ pub fn gmatch(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let from = position_start(init, len)
         .wrapping_sub(1)
         .min(len.wrapping_add(1));
-    let next = native(lib::STRING, index_of(string::NATIVES, "for iterator"));
     // Strings of the packet at hand may be gone when the iterator goes on.
     let s = vm.owned_string(s)?;
     let p = vm.owned_string(p)?;
-    let iterator = vm.new_native_closure(next, &[s, p, place(from, None)])?;
+    let iterator = vm.new_native_closure(NEXT, &[s, p, place(from, None)])?;
     vm.push(iterator)?;
     Ok(Step::Return(1))
 }
+
+const NEXT: Value = native(lib::STRING, index_of(string::NATIVES, "for iterator"));
 
 /// Where an iterator goes on, and where its last match ended (an empty match there does not count).
 fn place(from: usize, last: Option<usize>) -> Value {
@@ -273,6 +275,7 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 /// Checks the arguments and makes the locals.
+#[inline(never)]
 fn begin_gsub(vm: &mut Vm, f: &Args) -> Result<(), Raise> {
     let s = vm.check_str(f, 0)?;
     vm.check_str(f, 1)?;
@@ -313,6 +316,7 @@ fn finish_gsub(vm: &mut Vm, f: &Args, buffer: Ref) -> Result<Step, Raise> {
 }
 
 /// Puts in what a match becomes. `Some`: a call was pushed that will tell.
+#[inline(never)]
 fn substitute(
     vm: &mut Vm,
     f: &Args,
@@ -341,6 +345,7 @@ fn substitute(
 }
 
 /// Appends a replacement value, or the match itself for nil and false.
+#[inline(never)]
 fn replace(
     vm: &mut Vm,
     f: &Args,
@@ -369,6 +374,7 @@ fn replace(
 }
 
 /// Appends a replacement string with its `%1` and the like filled in.
+#[inline(never)]
 fn expand(
     vm: &mut Vm,
     buffer: Ref,
