@@ -4,6 +4,7 @@
  */
 #define pr_fmt(fmt) "packetscript: " fmt
 
+#include <linux/delay.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/netlink.h>
@@ -13,6 +14,8 @@
 
 #include "compat.h"
 #include "ps.h"
+
+#define PS_UNLOAD_WAIT 50	/* milliseconds, for rules that are about to go */
 
 /* One request on its way; texts are owned by ps_request(). */
 struct ps_request {
@@ -300,9 +303,20 @@ static int ps_do_reload(struct ps_request *req)
 	return ps_locked(req, ps_do_reload_locked);
 }
 
+/* nft destroys rules a moment after the command that deleted them returned: wait for that. */
 static int ps_do_unload(struct ps_request *req)
 {
-	return ps_request_name(req) ?: ps_version_unload(req->pn, req->name, &req->err);
+	unsigned int tries = 20;
+	int ret = ps_request_name(req);
+
+	if (ret)
+		return ret;
+	for (;;) {
+		req->err.used = 0;
+		ret = ps_version_unload(req->pn, req->name, &req->err);
+		if (ret != -EBUSY || !--tries || msleep_interruptible(PS_UNLOAD_WAIT))
+			return ret;
+	}
 }
 
 /* What GET asks for, with one more user. */
