@@ -5,6 +5,7 @@
 
 pub mod arena;
 pub mod builder;
+mod flow;
 pub mod image;
 #[cfg(any(test, feature = "user"))]
 pub mod list;

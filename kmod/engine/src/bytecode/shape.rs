@@ -225,3 +225,58 @@ pub const fn is_end(op: Op) -> bool {
         Op::Jmp | Op::Return0 | Op::Return1 | Op::Return | Op::TailCall
     )
 }
+
+/// Whether R\[A\] is written and, but by `Concat`, not read.
+pub const fn writes_a(op: Op) -> bool {
+    matches!(
+        op,
+        Op::GetField2
+            | Op::GetField
+            | Op::Move
+            | Op::LoadK
+            | Op::LoadI
+            | Op::GetTabUp
+            | Op::AddI
+            | Op::GetIndex
+            | Op::GetInt
+            | Op::SelfField
+            | Op::NewTable
+            | Op::GetBox
+            | Op::GetUp
+            | Op::GetUpBox
+            | Op::LoadNil
+            | Op::LoadFalse
+            | Op::LoadTrue
+            | Op::Closure
+            | Op::Add
+            | Op::Sub
+            | Op::Mul
+            | Op::Mod
+            | Op::IDiv
+            | Op::BAnd
+            | Op::BOr
+            | Op::BXor
+            | Op::Shl
+            | Op::Shr
+            | Op::Div
+            | Op::Pow
+            | Op::AddK
+            | Op::SubK
+            | Op::MulK
+            | Op::ModK
+            | Op::IDivK
+            | Op::BAndK
+            | Op::BOrK
+            | Op::BXorK
+            | Op::ShlK
+            | Op::ShrK
+            | Op::DivK
+            | Op::PowK
+            | Op::Unm
+            | Op::BNot
+            | Op::Not
+            | Op::Len
+            | Op::Concat
+            | Op::VarArg
+    )
+}

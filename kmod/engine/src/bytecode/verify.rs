@@ -17,9 +17,16 @@
 //!   packet test before the instructions that it stands for, `TForCall` before its `TForLoop`;
 //! * line runs, local names, names, modules and chunks refer to what exists.
 //!
-//! Not proven: what a register holds. `GetBox`, `SetBox`, `GetUpBox`, `SetUp`, `ForLoop` and the rest
-//! look at tags.
+//! After [`prove`] said yes too, which needs room, also on this ([`flow`]):
+//!
+//! * no register is read before it was written, on any way to it;
+//! * `GetBox` and `SetBox` find a box, `SetList` a fresh table, and nothing else reads a box; closures
+//!   capture boxes and values as their descriptors say.
+//!
+//! Not proven: what values are. `ForLoop` looks at the tags of its registers.
 
+use super::flow;
+pub use super::flow::FULL;
 use super::image::{Constant, Image, Malformed, NONE, Proto, Section, Source};
 use super::op::{Inst, Op};
 use super::shape::{Off, Operand, Span, is_end, shape};
@@ -79,6 +86,19 @@ pub fn verify(bytes: &[u8]) -> Result<Image<'_>, Malformed> {
         .verify()?;
     }
     Ok(image)
+}
+
+/// Follows control through an image that [`verify`] took. `room` holds what is known at each place
+/// that is jumped to, of one function at a time: 72 bytes for each; the error is [`FULL`] if that does
+/// not fit.
+pub fn prove(image: &Image<'_>, room: &mut [u8]) -> Verdict {
+    for i in 0..image.proto_count() {
+        let proto = image
+            .proto(i)
+            .ok_or(Malformed("a function without a record"))?;
+        flow::follow(image, &proto, room)?;
+    }
+    Ok(())
 }
 
 fn is_main(image: &Image<'_>, proto: u32) -> bool {

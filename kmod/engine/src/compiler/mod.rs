@@ -26,7 +26,7 @@ pub use diagnostic::{Diagnostic, chunk_id};
 use crate::bytecode::arena::{Full, Vec};
 use crate::bytecode::builder::Builder;
 use crate::bytecode::image::{HEADER, Malformed};
-use crate::bytecode::verify::verify;
+use crate::bytecode::verify::{FULL, prove, verify};
 use diagnostic::Text;
 use exp::{Exp, Kind};
 use lexer::{LexError, Lexer, Strings, Token};
@@ -149,12 +149,7 @@ pub fn compile<'w>(
     let header = match compile_all(chunks, options, workspace) {
         Ok(header) => header,
         Err(Some(diagnostic)) => return Err(diagnostic),
-        Err(None) => {
-            return Err(Diagnostic::plain(&[
-                shown,
-                Text::Str(": not enough memory to compile it"),
-            ]));
-        }
+        Err(None) => return Err(no_memory(chunks)),
     };
     let len = header
         .get(8..12)
@@ -163,15 +158,24 @@ pub fn compile<'w>(
     for (to, from) in workspace.iter_mut().zip(header) {
         *to = from;
     }
-    let image = workspace.get(..len as usize).unwrap_or(&[]);
-    match verify(image) {
-        Ok(_) => Ok(image),
+    // What the image leaves of the workspace is room for the proof that it may run.
+    let end = (len as usize).next_multiple_of(8).min(workspace.len());
+    let (image, room) = workspace.split_at_mut(end);
+    let image = image.get(..len as usize).unwrap_or(&[]);
+    match verify(image).and_then(|image| prove(&image, room)) {
+        Ok(()) => Ok(image),
+        Err(FULL) => Err(no_memory(chunks)),
         Err(Malformed(why)) => Err(Diagnostic::plain(&[
             shown,
             Text::Str(": the compiler made an image that cannot be trusted: "),
             Text::Str(why),
         ])),
     }
+}
+
+fn no_memory(chunks: &[Chunk<'_>]) -> Diagnostic {
+    let shown = Text::Bytes(chunks.first().map_or(b"?", |chunk| chunk.name));
+    Diagnostic::plain(&[shown, Text::Str(": not enough memory to compile it")])
 }
 
 fn compile_all(

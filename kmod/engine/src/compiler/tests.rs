@@ -2,8 +2,9 @@
 //! Tests of the compiler.
 
 use super::*;
-use crate::bytecode::image::Image;
+use crate::bytecode::image::{Image, Section};
 use crate::bytecode::list::list;
+use crate::bytecode::verify::prove;
 use std::string::{String, ToString};
 use std::vec::Vec as List;
 
@@ -595,7 +596,8 @@ fn verdicts_are_constants_of_packet_scripts() {
 #[test]
 fn a_mutated_image_is_refused_or_means_something() {
     let mut random = Random(99);
-    let (mut refused, mut taken) = (0, 0);
+    let (mut refused, mut unproven, mut taken) = (0, 0, 0);
+    let mut room = std::vec![0; 1 << 16];
     for program in PROGRAMS {
         let image = compile_text(
             program.as_bytes(),
@@ -608,19 +610,32 @@ fn a_mutated_image_is_refused_or_means_something() {
         for _ in 0..3000 {
             let mut mutated = image.clone();
             for _ in 0..=random.below(2) {
-                let at = random.below(mutated.len());
-                mutated[at] = random.below(256) as u8;
+                // Mostly in the code, which comes first, and there in small numbers.
+                let (_, code) = Image::open(&image).unwrap().section(Section::Code);
+                let in_code = random.below(4) > 0;
+                let at = if in_code {
+                    HEADER + random.below(code * 8)
+                } else {
+                    random.below(image.len())
+                };
+                mutated[at] = random.below(if random.below(2) == 0 { 256 } else { 8 }) as u8;
             }
             match crate::bytecode::verify::verify(&mutated) {
                 Ok(image) => {
+                    if prove(&image, &mut room).is_err() {
+                        unproven += 1;
+                        continue;
+                    }
                     taken += 1;
                     list(&image, &mut String::new()).unwrap();
+                    #[cfg(feature = "user")]
+                    run_image(&mutated);
                 }
                 Err(_) => refused += 1,
             }
         }
     }
-    std::println!("{refused} images refused, {taken} taken");
+    std::println!("{refused} images refused, {unproven} not proven, {taken} taken and run");
     assert!(refused > 5000);
 }
 
@@ -677,5 +692,45 @@ fn the_workspace_is_large_enough() {
             &mut workspace,
         )
         .unwrap();
+    }
+}
+
+/// Runs an image that verified, whatever it may mean: it must end, and stay inside its memory.
+#[cfg(feature = "user")]
+#[allow(unsafe_code)]
+fn run_image(bytes: &[u8]) {
+    use crate::host::user::Print;
+    use crate::vm::{Config, Layout, Vm};
+    use std::alloc::{Layout as Room, alloc_zeroed, dealloc};
+    let mut words = std::vec![0u64; bytes.len() / 8 + 1];
+    // SAFETY: the same memory, as bytes.
+    let room =
+        unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast::<u8>(), words.len() * 8) };
+    room[..bytes.len()].copy_from_slice(bytes);
+    let image = Image::open(&room[..bytes.len()]).unwrap();
+    let memory = 256 << 10;
+    let layout = Layout::of(&image, memory).unwrap();
+    let mut print: Print = std::boxed::Box::new(|_| ());
+    let config = Config {
+        memory,
+        load_fuel: 20_000,
+        packet_fuel: 20_000,
+        seed: *b"0123456789abcdef",
+        args: &[],
+        cookie: (&raw mut print).cast(),
+    };
+    // Guard bytes behind the region: nothing may be written there.
+    let size = layout.total() as usize;
+    let room = Room::from_size_align(size + 4096, 4096).unwrap();
+    // SAFETY: the region is as `create` wants it; the image, the cookie and the region outlive the
+    // machine, which is gone when the region is given back.
+    unsafe {
+        let region = alloc_zeroed(room);
+        if let Ok(vm) = Vm::create(region, &layout, &image, &config) {
+            let _ = vm.run_main();
+        }
+        let guard = std::slice::from_raw_parts(region.add(size), 4096);
+        assert!(guard.iter().all(|&byte| byte == 0));
+        dealloc(region, room);
     }
 }
