@@ -328,3 +328,17 @@ impl Packet {
         unsafe { sys::ps_host_csum_partial(self) }
     }
 }
+
+/// Seconds of processor time, as C's `clock` has them; in the kernel, whose packets have no process,
+/// those since boot.
+#[allow(clippy::cast_precision_loss)] // thousandths of seconds do not need all bits
+pub fn cpu_seconds() -> f64 {
+    #[cfg(feature = "user")]
+    {
+        user::cpu_seconds()
+    }
+    #[cfg(not(feature = "user"))]
+    {
+        now_ms() as f64 / 1000.0
+    }
+}

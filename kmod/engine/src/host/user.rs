@@ -268,6 +268,16 @@ pub(super) fn ps_host_now_ms() -> u64 {
     })
 }
 
+/// Seconds of processor time that this process has used.
+#[allow(clippy::cast_precision_loss)]
+pub(super) fn cpu_seconds() -> f64 {
+    unsafe extern "C" {
+        safe fn clock() -> core::ffi::c_long;
+    }
+    // POSIX fixes CLOCKS_PER_SEC.
+    clock() as f64 / 1_000_000.0
+}
+
 pub(super) fn ps_host_unix_time() -> i64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
