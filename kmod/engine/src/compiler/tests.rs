@@ -618,7 +618,8 @@ fn a_mutated_image_is_refused_or_means_something() {
                 } else {
                     random.below(image.len())
                 };
-                mutated[at] = random.below(if random.below(2) == 0 { 256 } else { 8 }) as u8;
+                let below = if random.below(2) == 0 { 256 } else { 8 };
+                mutated[at] = random.below(below) as u8;
             }
             match crate::bytecode::verify::verify(&mutated) {
                 Ok(image) => {
