@@ -6,7 +6,7 @@
 #
 # Needs a rustc of at least 1.88 with the sources of its core library (Debian 12: rustc-web,
 # cargo-web, rust-web-src) and binutils. PS_RUSTC and PS_CARGO name others, RUST_LIB_SRC a folder
-# with core's sources elsewhere, CARGO_TARGET_DIR where the work is kept.
+# with core's sources elsewhere, CARGO_TARGET_DIR where the work is kept, PS_FEATURES cargo features.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -80,7 +80,8 @@ flags="$flags --remap-path-prefix=$vendor=vendor --remap-path-prefix=$target=tar
 		export __CARGO_TESTS_ONLY_SRC_ROOT="$library"
 	fi
 	export RUSTFLAGS="$flags"
-	run "$cargo" build --release --locked -Zbuild-std=core -Zjson-target-spec --target "$here/x86_64-kernel.json" "$@"
+	run "$cargo" build --release --locked -Zbuild-std=core -Zjson-target-spec \
+		--target "$here/x86_64-kernel.json" ${PS_FEATURES:+--features "$PS_FEATURES"} "$@"
 )
 
 # One object; what nothing reaches from the seam's functions goes.

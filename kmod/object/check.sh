@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 status=0
 
 code=$(mktemp)
-trap 'rm -f "$code"' EXIT
+trap 'rm -f "$code" "$code.panics"' EXIT
 # Without the hashes that Rust's names carry.
 objdump -dr --no-show-raw-insn "$object" | c++filt -r | sed 's/\[[0-9a-f]\{16\}\]//g' >"$code"
 
@@ -37,15 +37,33 @@ for name in $(sed -n 's/^.*\b\(ps_[a-z_]*\)(.*$/\1/p' "$here/../engine.h" | grep
 	fi
 done
 
+# Calls inside one section are recorded by address, so the panics' own addresses are looked up first.
+nm -C "$object" | sed 's/\[[0-9a-f]\{16\}\]//g' | grep -Ei \
+	' t (<?core::.*(panicking::|_fail|_failed|panic_|_panic|::panic)|.*rust_begin_unwind)' >"$code.panics" || true
+if ! grep -q 'core::panicking::' "$code.panics"; then
+	echo "check.sh: no panic function is in the object at all, so nothing can be said of its callers" >&2
+	status=1
+fi
 echo "panics, by caller:"
 awk '
+	FNR == NR { at = $1; sub(/^0+/, "", at); $1 = ""; $2 = ""; sub(/^ +/, ""); panics[at] = $0; next }
 	/^[0-9a-f]+ <.*>:$/ { name = $0; sub(/^[0-9a-f]+ </, "", name); sub(/>:$/, "", name) }
-	/R_X86_64_(PLT32|PC32|32S|64)/ && /core::(panicking|slice::index|option|result|str::slice_error|cell::panic)/ {
-		to = $0; sub(/^.*R_X86_64_[A-Z0-9]+[ \t]+/, "", to); sub(/[-+]0x[0-9a-f]+$/, "", to)
-		if (name !~ /^core::/) { print "  " name " -> " to; count++ }
+	/R_X86_64_(PLT32|PC32)[ \t]+\.text[+]0x/ {
+		to = $0; sub(/^.*[+]0x/, "", to)
+		to = sprintf("%x", hex(to) + 4)
+		if ((to in panics) && name !~ /^(core::|<.* as core::fmt::|.*rust_begin_unwind)/) {
+			print "  " name " -> " panics[to]
+			count++
+		}
+	}
+	function hex(text,   value, i) {
+		value = 0
+		for (i = 1; i <= length(text); i++)
+			value = value * 16 + index("0123456789abcdef", substr(text, i, 1)) - 1
+		return value
 	}
 	END { print "  " count + 0 " in all" }
-' "$code"
+' "$code.panics" "$code"
 
 echo "largest stack frames:"
 awk '

@@ -257,6 +257,8 @@ pub unsafe extern "C" fn ps_env_bind(
         return -1;
     }
     let handle = contained(entry, || {
+        #[cfg(feature = "mistake")]
+        assert!(name != b"ps_mistake", "a mistake on demand");
         let mut handle = -1;
         answer.write(|text| {
             // SAFETY: as the header says.
@@ -356,6 +358,8 @@ unsafe extern "C" fn ps_run_inside(
     // SAFETY: as the header says. The result is whole before anything can panic.
     unsafe {
         out.write(RunResult { status: Status::Poisoned, verdict: 0, operand: 0, reason: 0, fuel: 0 });
+        #[cfg(feature = "mistake")]
+        assert!(handle >= 0, "a mistake on demand");
         out.write(env::run(inside(region), handle as u32, packet, fuel));
     }
 }

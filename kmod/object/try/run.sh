@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Builds the object with a deliberate mistake in it (feature "mistake"), links it into try.c and
+# runs the checks. Needs what build.sh needs, and gcc.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+PS_FEATURES=mistake sh "$here/../build.sh" "$work/engine.elf"
+# The object is code for a fixed low or high address, so the program has to be static.
+gcc -O2 -Wall -Wextra -static -no-pie -o "$work/try" "$here/try.c" "$here/thunks.S" "$work/engine.elf"
+"$work/try"
