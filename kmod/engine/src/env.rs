@@ -6,7 +6,7 @@
 
 use crate::bytecode::image::Image;
 use crate::bytecode::verify::verify;
-use crate::host::{Packet, RunResult, Status};
+use crate::host::{PACKET_MATCH, Packet, RunResult, Status};
 use crate::memory::Usage;
 use crate::packet::verdict;
 use crate::value::{Tag, Value};
@@ -221,41 +221,63 @@ impl Vm {
         self.fuel = limit;
         // SAFETY: the caller's promise.
         unsafe { self.packet.begin(packet) };
-        let mark = self.heap.begin_packet();
-        let function = self.handle(handle);
+        self.heap.begin_packet();
         let root = self.packet.root();
-        let outcome = self.call_from_host(function, &[root], 2, |vm, first| {
-            let (v, why) = (vm.get(first), vm.get(first.wrapping_add(1)));
-            verdict::decide(vm, v).map(|decided| {
-                let reason = if matches!(why.tag, Tag::Str | Tag::Bytes) { vm.reason(why) } else { 0 };
-                (decided, reason)
-            })
-        });
-        match outcome {
-            Ok(Ok(((verdict, operand), reason))) => {
-                result.status = Status::Ok;
-                result.verdict = verdict;
-                result.operand = operand;
-                result.reason = reason;
+        match self.run_handle(handle, root) {
+            Ok(first) => {
+                let (v, why) = (self.get(first), self.get(first.wrapping_add(1)));
+                if why.tag == Tag::Nil && v.tag == Tag::Verdict && self.is_final(v.payload) {
+                    result.status = Status::Ok;
+                    result.verdict = v.payload as u32;
+                } else {
+                    self.decide(v, why, &mut result);
+                }
+                self.host_done();
             }
-            Ok(Err(raise)) => {
-                self.keep_last_error();
+            Err(raise) => {
                 result.status = status_of(raise);
+                self.host_done();
+                self.forget_error();
             }
-            Err(raise) => result.status = status_of(raise),
         }
-        self.forget_error();
         self.packet.finish();
-        if self.heap.end_packet(mark) {
+        if self.heap.end_packet() {
             self.clear_stack(0);
         }
-        result.fuel = limit.saturating_sub(self.fuel.max(0)) as u64;
+        result.fuel = limit.wrapping_sub(self.fuel.max(0)) as u64;
         if self.heap.doomed != 0 {
             // Finalizers have fuel of their own.
             self.fuel = limit;
             self.run_finalizers();
         }
         result
+    }
+
+    /// Whether a verdict's payload means itself wherever a rule may be.
+    #[inline(always)]
+    fn is_final(&self, payload: u64) -> bool {
+        payload <= verdict::Verdict::Drop as u64
+            && self.packet.packet().is_some_and(|packet| packet.flags() & PACKET_MATCH == 0)
+    }
+
+    /// What the function returned, when it is not one of the plain verdicts.
+    #[inline(never)]
+    fn decide(&mut self, v: Value, why: Value, result: &mut RunResult) {
+        match verdict::decide(self, v) {
+            Ok((verdict, operand)) => {
+                result.status = Status::Ok;
+                result.verdict = verdict;
+                result.operand = operand;
+                if matches!(why.tag, Tag::Str | Tag::Bytes) {
+                    result.reason = self.reason(why);
+                }
+            }
+            Err(raise) => {
+                self.keep_last_error();
+                result.status = status_of(raise);
+                self.forget_error();
+            }
+        }
     }
 }
 

@@ -132,6 +132,8 @@ pub struct Heap {
     compact_to: Ref,
     /// Where the bodies ended when the packet at hand began.
     floor: Ref,
+    /// The rest of how things stood then.
+    before: Mark,
     /// Something was swept or marked since the packet began.
     pub stepped: bool,
     /// An object of this packet was stored into an older one.
@@ -172,10 +174,9 @@ pub struct Exec {
 
 /// Where the free list and the spaces stood when a packet began.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark {
+struct Mark {
     free: Ref,
     cells_top: Ref,
-    bodies_top: Ref,
     used_cells: u64,
     used_bodies: u64,
     credit: i64,
@@ -220,6 +221,7 @@ impl Heap {
             compact_from: 0,
             compact_to: 0,
             floor: 0,
+            before: Mark { free: 0, cells_top: 0, used_cells: 0, used_bodies: 0, credit: 0 },
             stepped: false,
             escaped: false,
             used_cells: 0,
@@ -620,23 +622,22 @@ impl Heap {
 
     /// A packet begins.
     #[inline]
-    pub fn begin_packet(&mut self) -> Mark {
+    pub fn begin_packet(&mut self) {
         self.serial = match self.serial.checked_add(1) {
             Some(serial) => serial,
             None => self.restart_serials(),
         };
-        self.floor = self.bodies_top;
         self.stepped = false;
         self.escaped = false;
         self.barrier |= BARRIER_YOUNG;
-        Mark {
+        self.floor = self.bodies_top;
+        self.before = Mark {
             free: self.free,
             cells_top: self.cells_top,
-            bodies_top: self.bodies_top,
             used_cells: self.used_cells,
             used_bodies: self.used_bodies,
             credit: self.credit,
-        }
+        };
     }
 
     /// Every cell becomes older than every packet to come, before serials repeat.
@@ -654,36 +655,37 @@ impl Heap {
     /// A packet ends: gives back all that it allocated when nothing of it can be reached any more.
     /// Says whether it did, and so whether stale values may be left on the stack.
     #[inline]
-    pub fn end_packet(&mut self, mark: Mark) -> bool {
+    pub fn end_packet(&mut self) -> bool {
         self.barrier &= !BARRIER_YOUNG;
-        self.floor = 0;
-        if self.used_cells == mark.used_cells && self.bodies_top == mark.bodies_top {
+        let floor = core::mem::replace(&mut self.floor, 0);
+        if self.used_cells == self.before.used_cells && self.bodies_top == floor {
             return false;
         }
-        self.give_back(mark)
+        self.give_back(floor)
     }
 
     #[cold]
-    fn give_back(&mut self, mark: Mark) -> bool {
+    fn give_back(&mut self, floor: Ref) -> bool {
         self.peak = self.peak.max(self.used_cells + self.used_bodies);
         if self.stepped || self.escaped || self.compacting {
             return false;
         }
-        let mut r = mark.free;
+        let before = self.before;
+        let mut r = before.free;
         while r != self.free {
-            // SAFETY: cells taken since the mark follow each other on the list as it was.
+            // SAFETY: cells taken since the packet began follow each other on the list as it was.
             unsafe {
                 let header = self.at::<Header>(r);
                 (*header).kind = Kind::Free;
                 r = (*header).next;
             }
         }
-        self.free = mark.free;
-        self.cells_top = mark.cells_top;
-        self.bodies_top = mark.bodies_top;
-        self.used_cells = mark.used_cells;
-        self.used_bodies = mark.used_bodies;
-        self.credit = mark.credit;
+        self.free = before.free;
+        self.cells_top = before.cells_top;
+        self.bodies_top = floor;
+        self.used_cells = before.used_cells;
+        self.used_bodies = before.used_bodies;
+        self.credit = before.credit;
         true
     }
 

@@ -455,6 +455,33 @@ impl Heap {
         true
     }
 
+    /// `t[key] = value` when the key is there with a value that is not nil. The barrier is the caller's.
+    #[inline(never)]
+    pub(crate) fn replace(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
+        if value.is_nil() || matches!(key.tag, Tag::Nil | Tag::Bytes) {
+            return false;
+        }
+        let k = self.key(*key);
+        if k.tag == Tag::Int {
+            return self.replace_int(t, k.key as i64, *value);
+        }
+        let node = self.find(self.table(t), k);
+        // SAFETY: a node of the table.
+        unsafe {
+            if node.is_null() || (*node).value.is_nil() {
+                return false;
+            }
+            (*node).value = *value;
+        }
+        true
+    }
+
+    /// `t[key]`, with the key in memory; nil for bytes of a packet.
+    #[inline(never)]
+    pub(crate) fn get_at(&mut self, t: Ref, key: &Value) -> Value {
+        if key.tag == Tag::Bytes { Value::NIL } else { self.get(t, *key) }
+    }
+
     /// An integer key moves from the hash part to the array: its node forgets it.
     fn forget_hashed(&mut self, cell: *mut TableCell, i: i64) {
         let node = self.find(cell, self.int_key(i));

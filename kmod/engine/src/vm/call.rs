@@ -2,13 +2,14 @@
 //! Frames: calling, returning, native functions and what they ask for.
 
 use super::error::Raise;
-use super::native::{ALL, Args, Step};
+use super::native::{ALL, Args, Step, index_of, native};
 use super::{
-    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES, META, TAIL, UNWINDING,
-    Vm,
+    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES, META,
+    TAIL, UNWINDING, Vm, lib,
 };
 use crate::memory::BARRIER_YOUNG;
 use crate::memory::cell::{ClosureCell, Kind};
+use crate::stdlib;
 use crate::value::{Ref, Tag, Value};
 
 /// What the loop over instructions does after a slow path.
@@ -309,6 +310,31 @@ impl Vm {
         self.drive()
     }
 
+    /// `next` called by a generic loop, without a frame: `at` is where it was copied to, with its two
+    /// arguments behind it. Says whether it was `next` on a table, and is done.
+    #[inline(never)]
+    pub(crate) fn next_inline(&mut self, at: *mut Value, wanted: u16) -> bool {
+        // SAFETY: the loop has three registers there and room for its results.
+        unsafe {
+            let next = const { native(lib::BASE, index_of(stdlib::base::NATIVES, "next")) };
+            let t = *at.add(1);
+            if (*at).payload != next.payload || t.tag != Tag::Table || wanted == 0 {
+                return false;
+            }
+            let Ok(entry) = self.heap.next(t.as_ref(), *at.add(2)) else { return false };
+            self.fuel -= 1;
+            let (key, value) = entry.unwrap_or((Value::NIL, Value::NIL));
+            *at = key;
+            if wanted > 1 {
+                *at.add(1) = value;
+            }
+            for n in 2..usize::from(wanted) {
+                *at.add(n) = Value::NIL;
+            }
+        }
+        true
+    }
+
     /// `TailCall`: the callee takes the place of the function on top.
     pub(crate) fn tail_call(&mut self, func: u32, nargs: u32, closing: bool) -> Result<Flow, Raise> {
         // SAFETY: inside the stack.
@@ -394,6 +420,55 @@ impl Vm {
     }
 
     // --- the host's side -----------------------------------------------------------------------------
+
+    /// Calls the function behind a handle from outside with one argument. Its two results stay on the
+    /// stack from the index that comes back, until [`Vm::host_done`].
+    #[inline]
+    pub(crate) fn run_handle(&mut self, handle: u32, arg: Value) -> Result<u32, Raise> {
+        let function = self.handle(handle);
+        if self.depth != 0 {
+            return self.host_call(function, &[arg], 2);
+        }
+        self.top = 0;
+        self.depth = 1;
+        *self.this_mut() = Frame {
+            pc: 0,
+            base: 0,
+            func: 0,
+            proto: 0,
+            extra: 0,
+            failed: 0,
+            place: 0,
+            wanted: 0,
+            kind: FrameKind::Host,
+            flags: 0,
+        };
+        // SAFETY: the bottom of the stack.
+        unsafe {
+            *self.slot(0) = function;
+            *self.slot(1) = arg;
+        }
+        self.top = 2;
+        let started = if self.lua_closure(function).is_some() {
+            self.enter_lua(0, 1, 2, 0)
+        } else {
+            self.call_value(0, 1, 2, 0)
+        };
+        let result = match started.and_then(|()| self.interpret_or_drive()) {
+            Ok(Flow::Leave) => return Ok(0),
+            Ok(_) => self.run(),
+            Err(raise) => self.unwind(raise).and_then(|()| self.run()),
+        };
+        if result.is_err() {
+            self.depth = 1;
+        }
+        result.map(|()| 0)
+    }
+
+    #[inline]
+    fn interpret_or_drive(&mut self) -> Result<Flow, Raise> {
+        if self.this().kind == FrameKind::Lua { self.interpret() } else { self.drive() }
+    }
 
     /// Calls a function from outside: `args` are given, `wanted` results stay on the stack from the
     /// index that comes back. The caller cuts the stack again ([`Vm::host_done`]).

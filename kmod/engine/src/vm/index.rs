@@ -8,7 +8,7 @@ use super::names::{Name, Operand, branches};
 use super::native::Meta;
 use super::{Event, FrameKind, META, Vm};
 use crate::bytecode::op::{Inst, Op};
-use crate::memory::cell::{ImageCell, ProtoCell};
+use crate::memory::cell::ImageCell;
 use crate::packet;
 use crate::value::{Ref, Tag, Value};
 
@@ -325,11 +325,6 @@ impl Vm {
             let first = cell.code.cast::<u8>().wrapping_offset(cell.descriptors as isize);
             first.cast::<u64>().add(index).read_unaligned()
         }
-    }
-
-    /// The record of a function value's prototype: for `debug`.
-    pub(crate) fn proto_of(&self, closure: Ref) -> &ProtoCell {
-        self.proto(self.heap.header(closure).hash)
     }
 
     #[cold]

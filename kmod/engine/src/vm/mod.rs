@@ -6,7 +6,7 @@
 //! frames. A coroutine that runs has its values and frames on these two stacks, above those of whoever
 //! resumed it; while it is suspended they are in a body of its own (`coroutine`).
 //!
-//! * `run` — the loop over instructions
+//! * `run` — the loop over instructions; `slow` — each of them in full
 //! * `call` — frames: calling, returning, native functions and what they ask for
 //! * `index`, `operate` — what instructions do when the short way is not open
 //! * `error` — raising, unwinding, messages, tracebacks
@@ -26,6 +26,7 @@ pub mod names;
 pub mod native;
 mod operate;
 mod run;
+mod slow;
 
 use crate::bytecode::image::Image;
 use crate::memory::Heap;

@@ -268,6 +268,21 @@ impl Vm {
         }
     }
 
+    /// Equality, when no metamethod can have a say in it.
+    #[inline(never)]
+    pub(crate) fn equal_at(&self, a: &Value, b: &Value) -> Option<bool> {
+        if self.raw_equal(*a, *b) {
+            return Some(true);
+        }
+        if a.tag == b.tag && matches!(a.tag, Tag::Table | Tag::Object) { None } else { Some(false) }
+    }
+
+    /// [`Vm::order`] of what is in memory.
+    #[inline(never)]
+    pub(crate) fn order_at(&self, a: &Value, b: &Value) -> Option<Option<Ordering>> {
+        self.order(*a, *b)
+    }
+
     /// Equality; `Meta::Call` when a metamethod decides.
     pub fn equals(&mut self, a: Value, b: Value) -> Result<Meta<bool>, Raise> {
         if self.raw_equal(a, b) {
