@@ -217,7 +217,12 @@ impl Compiler<'_, '_> {
                         self.set_c(pc, CARRIES_LATE);
                     }
                 }
-                _ => self.set_c(pc, 0),
+                // The value is wanted where it is tested: that is not its last use.
+                Some(_) => {
+                    self.set_inst(pc, inst.with_off(0));
+                    self.set_c(pc, 0);
+                }
+                None => self.set_c(pc, 0),
             }
         }
         carries

@@ -239,6 +239,11 @@ impl Binary {
         }
     }
 
+    /// Whether an operand that is a number never makes it fail for that operand's sake.
+    pub const fn takes_numbers(self) -> bool {
+        !self.is_bitwise() && !matches!(self, Self::Concat | Self::And | Self::Or)
+    }
+
     /// Whether it works on integers only.
     pub const fn is_bitwise(self) -> bool {
         matches!(

@@ -422,6 +422,9 @@ impl Compiler<'_, '_> {
             // A local variable is read when both operands are there, as if it had no box.
             return Ok(());
         }
+        if op.takes_numbers() {
+            self.known_number(e);
+        }
         self.discharge(e)?;
         match op {
             Binary::And => self.go_if_true(e),
@@ -450,6 +453,9 @@ impl Compiler<'_, '_> {
     }
 
     fn postfix(&mut self, op: Binary, a: &mut Exp, b: &mut Exp, line: u32) -> Result<()> {
+        if op.takes_numbers() {
+            self.known_number(b);
+        }
         self.discharge(b)?;
         if let (Some(x), Some(y)) = (a.numeral(), b.numeral())
             && let Some(folded) = fold::binary(op, x, y)

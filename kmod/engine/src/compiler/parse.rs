@@ -728,9 +728,21 @@ impl Compiler<'_, '_> {
                 return self.close_variable(close);
             }
         }
+        let number = if variables == self.count {
+            e.numeral()
+        } else {
+            None
+        };
         self.adjust(variables, self.count, &mut e)?;
         self.activate(variables);
         self.box_vars(variables)?;
+        let ordinal = self.var_mut(last).map_or(NOWHERE, |var| var.ordinal);
+        let constant = self.never_assigned(ordinal);
+        if let Some(var) = self.var_mut(last)
+            && constant
+        {
+            var.number = number;
+        }
         self.close_variable(close)
     }
 

@@ -6,6 +6,7 @@ use super::exp::{Exp, Kind, NOWHERE};
 use super::{Compiler, Result, known};
 use crate::bytecode::image::{Proto, Source, Upvalue};
 use crate::bytecode::op::{Inst, Op};
+use crate::number::Number;
 
 /// Most local variables of a function.
 const MAX_LOCALS: u32 = 200;
@@ -100,6 +101,8 @@ pub(super) struct Var {
     pub defining: bool,
     /// Hidden from messages.
     pub hidden: bool,
+    /// The number that it always holds: it was given one, and nothing assigns it.
+    pub number: Option<Number>,
 }
 
 /// A local variable that is no more, for messages.
@@ -119,6 +122,8 @@ pub(super) struct OpenUpvalue {
     pub index: u8,
     pub read_only: bool,
     pub ordinal: u32,
+    /// The number that it always holds.
+    pub number: Option<Number>,
     pub next: u32,
 }
 
@@ -212,6 +217,7 @@ impl Compiler<'_, '_> {
             index: 0,
             read_only: false,
             ordinal,
+            number: None,
             next: NOWHERE,
         })?;
         self.parse_text()?;
@@ -457,6 +463,15 @@ impl Compiler<'_, '_> {
         !self.dry && self.learnt.at(ordinal as usize) == Some(CAPTURED | ASSIGNED)
     }
 
+    /// Whether nothing assigns the variable after its declaration; false while that is being learnt.
+    pub(super) fn never_assigned(&self, ordinal: u32) -> bool {
+        !self.dry
+            && self
+                .learnt
+                .at(ordinal as usize)
+                .is_some_and(|learnt| learnt & ASSIGNED == 0)
+    }
+
     fn learn(&mut self, ordinal: u32, what: u8) {
         if let Some(learnt) = self.learnt.as_mut_slice().get_mut(ordinal as usize) {
             *learnt |= what;
@@ -480,6 +495,7 @@ impl Compiler<'_, '_> {
             start: 0,
             defining: false,
             hidden,
+            number: None,
         };
         self.push(|c| c.vars.push(&mut c.b.arena, var))?;
         Ok(index)
@@ -665,6 +681,7 @@ impl Compiler<'_, '_> {
                     index: 0,
                     read_only: matches!(var.attribute, Attribute::Const | Attribute::Close),
                     ordinal: var.ordinal,
+                    number: var.number,
                     next: NOWHERE,
                 });
                 break;
@@ -696,6 +713,33 @@ impl Compiler<'_, '_> {
         }
     }
 
+    /// An upvalue of the function at hand.
+    fn upvalue(&self, index: u8) -> Option<OpenUpvalue> {
+        let mut at = self.f.up_first;
+        while let Some(up) = self.ups.at(at as usize) {
+            if up.index == index {
+                return Some(up);
+            }
+            at = up.next;
+        }
+        None
+    }
+
+    /// A variable that always holds the same number becomes that number. Only for operands of
+    /// arithmetic and comparisons: elsewhere messages would miss its name.
+    pub(super) fn known_number(&self, e: &mut Exp) {
+        let number = match e.kind {
+            Kind::Local(_, index) => self.vars.at(index as usize).and_then(|var| var.number),
+            Kind::Up(index) => self.upvalue(index).and_then(|up| up.number),
+            _ => None,
+        };
+        match number {
+            Some(Number::Int(i)) => e.kind = Kind::Int(i),
+            Some(Number::Float(f)) => e.kind = Kind::Float(f),
+            None => {}
+        }
+    }
+
     /// A variable is about to be assigned.
     pub(super) fn check_assignable(&mut self, exp: &Exp) -> Result<()> {
         let (name, read_only, ordinal) = match exp.kind {
@@ -707,13 +751,7 @@ impl Compiler<'_, '_> {
                 (var.name, read_only, var.ordinal)
             }
             Kind::Up(index) | Kind::UpBox(index) => {
-                let mut at = self.f.up_first;
-                while let Some(up) = self.ups.at(at as usize)
-                    && up.index != index
-                {
-                    at = up.next;
-                }
-                let Some(up) = self.ups.at(at as usize) else {
+                let Some(up) = self.upvalue(index) else {
                     return Ok(());
                 };
                 (up.name, up.read_only, up.ordinal)

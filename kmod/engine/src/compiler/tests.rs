@@ -735,3 +735,17 @@ fn run_image(bytes: &[u8]) {
         dealloc(region, room);
     }
 }
+
+#[test]
+fn a_variable_that_always_holds_a_number_is_one() {
+    let text = "local limit, ratio = 5, 1.5
+        function f(n) if n > ratio then return n + 7 end end
+        local most = 10
+        function g(n) if n > most then return most * 2, most end end";
+    let listed = listing(text, PLAIN);
+    assert!(
+        listed.contains("JmpNGtI    R0 10") && listed.contains("LoadI      R1 20"),
+        "{listed}"
+    );
+    assert!(listing(&std::format!("{text} most = 11"), PLAIN).contains("GetUpBox"));
+}
