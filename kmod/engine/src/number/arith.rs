@@ -236,7 +236,11 @@ pub fn compare(a: Number, b: Number) -> Option<Ordering> {
 /// `a ^ b`.
 pub fn pow(a: f64, b: f64) -> f64 {
     // The square is exact as a product, and by far the most frequent power.
-    if b == 2.0 { mul(a, a) } else { canonical(libm::pow(a, b), a, b) }
+    if b == 2.0 {
+        mul(a, a)
+    } else {
+        canonical(libm::pow(a, b), a, b)
+    }
 }
 
 /// The square root; the one of a negative number is what hardware makes of it.

@@ -12,6 +12,7 @@ pub mod digits;
 pub mod format;
 pub mod parse;
 mod power;
+pub mod trig;
 
 #[cfg(test)]
 mod tests;

@@ -503,3 +503,71 @@ fn arithmetic_is_as_puc_does_it() {
         assert_eq!(got, expected, "{a} {b}");
     }
 }
+
+#[test]
+fn angles_are_within_a_unit_of_c() {
+    let lua = mlua::Lua::new();
+    let run: mlua::Function = lua
+        .load("local x = ... return math.sin(x), math.cos(x), math.tan(x)")
+        .into_function()
+        .unwrap();
+    let mut r = Random(9);
+    let (mut off, mut all) = (0, 0);
+    for i in 0..200_000 {
+        let x = match i % 4 {
+            0 => r.double(),
+            1 => (r.next() as i64 as f64) / (1u64 << 56) as f64,
+            2 => (r.below(2000) as f64 - 1000.0) * core::f64::consts::FRAC_PI_4,
+            _ => f64::from_bits((1023 + r.below(1000)) << 52 | r.next() >> 12),
+        };
+        let (s, c, t): (f64, f64, f64) = run.call(x).unwrap();
+        let got = [
+            super::trig::sin(x),
+            super::trig::cos(x),
+            super::trig::tan(x),
+        ];
+        for (i, (expected, got)) in [s, c, t].into_iter().zip(got).enumerate() {
+            if same(expected, got) {
+                all += 1;
+                continue;
+            }
+            let apart = (expected.to_bits() as i64).wrapping_sub(got.to_bits() as i64);
+            assert!(
+                apart.abs() <= 2,
+                "function {i} of {x:e}: {got:e} is not {expected:e}"
+            );
+            off += 1;
+        }
+    }
+    assert!(off * 3 < all, "{off} of {all} are off");
+}
+
+#[test]
+fn powers_that_are_integers_are_exact() {
+    for base in 2..200u64 {
+        let mut exact = base;
+        for n in 1.. {
+            assert_eq!(
+                arith::pow(base as f64, n as f64),
+                exact as f64,
+                "{base} ^ {n}"
+            );
+            exact = match exact.checked_mul(base) {
+                Some(next) if next < 1 << 53 => next,
+                _ => break,
+            };
+        }
+    }
+    for n in -1074..1024 {
+        let bits = if n < -1022 {
+            1 << (n + 1074)
+        } else {
+            ((n + 1023) as u64) << 52
+        };
+        assert_eq!(
+            arith::pow(2.0, f64::from(n)),
+            f64::from_bits(bits),
+            "2 ^ {n}"
+        );
+    }
+}

@@ -4,7 +4,7 @@
 use super::table::done_or_call;
 use super::{local, random};
 use crate::memory::OutOfMemory;
-use crate::number::{Number, arith};
+use crate::number::{Number, arith, trig};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::Raise;
@@ -73,13 +73,13 @@ fn apply(vm: &mut Vm, f: &Args, fuel: u64, function: fn(f64) -> f64) -> Result<S
 }
 
 fn sin(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    apply(vm, &f, TRANSCENDENTAL, libm::sin)
+    apply(vm, &f, TRANSCENDENTAL, trig::sin)
 }
 fn cos(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    apply(vm, &f, TRANSCENDENTAL, libm::cos)
+    apply(vm, &f, TRANSCENDENTAL, trig::cos)
 }
 fn tan(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    apply(vm, &f, TRANSCENDENTAL, libm::tan)
+    apply(vm, &f, TRANSCENDENTAL, trig::tan)
 }
 fn asin(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     apply(vm, &f, TRANSCENDENTAL, libm::asin)
