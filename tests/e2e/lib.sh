@@ -19,11 +19,15 @@ console() { in_server pstui "$@"; }
 
 # probe PROTO ADDRESS PORT COUNT [WORD…]: prints how many packets from the client arrived.
 probe() {
+    local -
+    set +x
     guest probe from=client to=server proto="$1" address="$2" port="$3" count="$4" "${@:5}"
 }
 
 # proc FILE COLUMN [KEY=VALUE…]: that column of the rows where every KEY is VALUE.
 proc() {
+    local -
+    set +x
     in_server awk -F '\t' -v want="$2" -v where="${*:3}" '
         NR == 2 { for (i = 1; i <= NF; i++) column[$i] = i
                   if (!(want in column)) { print "no column " want > "/dev/stderr"; exit 1 } }
@@ -35,6 +39,8 @@ proc() {
 
 # is WANTED GOT [WHAT]
 is() {
+    local -
+    set +x
     [ "$1" = "$2" ] && return
     echo "${3:-value}: wanted '$1', got '$2'"
     return 1
@@ -42,7 +48,8 @@ is() {
 
 # refuses COMMAND…: it must fail; what it says goes to standard output.
 refuses() {
-    local said
+    local - said
+    set +x
     if said=$("$@" 2>&1); then
         echo "this should have failed: $*" >&2
         return 1
@@ -52,6 +59,8 @@ refuses() {
 
 # says PATTERN TEXT
 says() {
+    local -
+    set +x
     grep -qE -- "$1" <<<"$2" && return
     echo "'$1' is not in: $2"
     return 1
@@ -59,6 +68,8 @@ says() {
 
 # eventually SECONDS COMMAND…: until it succeeds.
 eventually() {
+    local -
+    set +x
     local end=$((SECONDS + $1))
     shift
     until "$@"; do

@@ -18,8 +18,9 @@ echo 'function process_packet(p) return DROP end' >second.lua
 ipt -A INPUT -p udp -j LUA --script moving.lua
 tmux -L console -f /dev/null new-session -d -s console -x 140 -y 40 -c "$PWD" \
     "ip netns exec server env TERM=screen-256color pstui"
-eventually 20 shows moving
+eventually 20 shows 'Hooks'
 keys 3
+eventually 10 shows moving
 is 123 "$(probe udp $SERVER 9 123)"
 is 123 "$(proc rules packets)"
 eventually 10 shows '\b123\b'
@@ -28,21 +29,21 @@ eventually 10 shows "\\b$(proc rules packets)\\b"
 
 keys 2
 keys L
-sleep 1
+eventually 10 shows 'Load a script'
 keys C-u
 keys -l "$PWD/second.lua"
 keys Enter
-sleep 1
+eventually 10 shows 'y yes'
 keys y
 loaded() { [ "$(proc scripts flags name=second)" = kept,newest ]; }
 eventually 10 loaded
-eventually 10 shows second
+eventually 10 shows '^.second '
 keys /
 keys -l second
 keys Enter
-sleep 1
+keys g
 keys U
-sleep 1
+eventually 10 shows 'Unload second'
 keys y
 unloaded() { [ "$(proc scripts name name=second | wc -l)" = 0 ]; }
 eventually 10 unloaded
