@@ -262,3 +262,32 @@ function tokens:left(key) end
 ---@param rates {rate: number, burst: number?, max: number?}
 ---@return bucket
 function bucket(rates) end
+
+---A bounded table.
+---@class map
+local entries = {}
+---@param key boolean|number|address|string
+---@return boolean|number|address|string|nil
+function entries:get(key) end
+---@param key boolean|number|address|string
+---@param value boolean|number|address|string|nil
+---@param ttl? integer milliseconds, 0 for ever
+function entries:set(key, value, ttl) end
+---@param key boolean|number|address|string
+---@param n? integer
+---@param init? integer
+---@param ttl? integer milliseconds, 0 for ever
+---@return integer
+function entries:incr(key, n, init, ttl) end
+---@param key boolean|number|address|string
+function entries:delete(key) end
+
+---@param specification {max: integer?, ttl: integer?}
+---@return map
+function map(specification) end
+
+proto = {}
+---A dissector of fields that lie one behind the other.
+---@param specification {udp: integer?, tcp: integer?, fields: string[][]}
+---@return fun(from: packet|string): table?
+function proto.define(specification) end

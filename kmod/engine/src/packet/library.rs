@@ -107,6 +107,17 @@ const fn object_methods(class: Class) -> &'static [(&'static str, Value)] {
                 ]
             }
         }
+        Class::Map => {
+            const {
+                &[
+                    ("get", hidden("map.get")),
+                    ("set", hidden("map.set")),
+                    ("incr", hidden("map.incr")),
+                    ("delete", hidden("map.delete")),
+                ]
+            }
+        }
+        Class::Dissector => &[],
     }
 }
 
@@ -137,8 +148,14 @@ fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
             set(vm, methods, name, function)?;
         }
         let meta = metatable(vm, class.name(), Value::object(Tag::Table, methods))?;
+        if class == Class::Dissector {
+            set(vm, meta, "__call", const { hidden("dissector.call") })?;
+        }
         objects::register(vm, class, meta)?;
     }
+    let proto = vm.heap.new_table(0, 1)?;
+    set(vm, proto, "define", const { hidden("proto.define") })?;
+    set(vm, globals, "proto", Value::object(Tag::Table, proto))?;
     Ok(())
 }
 

@@ -69,7 +69,7 @@ impl Default for Text {
 }
 
 /// Six bytes as `02:00:00:00:00:01`.
-fn mac_text(mac: &[u8]) -> Text {
+pub(super) fn mac_text(mac: &[u8]) -> Text {
     let mut text = Text::new();
     for (i, byte) in mac.iter().enumerate() {
         if i > 0 {

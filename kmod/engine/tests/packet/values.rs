@@ -98,6 +98,34 @@ fn unknown_fields_are_errors_with_a_suggestion() {
     );
 }
 
+/// Tests of parts are done at once where only their truth counts, and nowhere else.
+#[test]
+fn parts_that_are_not_there_are_nil_in_expressions() {
+    passes(
+        "local function same(...) return ... end
+         function process_packet(p)
+           assert((p.tcp and 1) == nil and (p.tcp or 1) == 1 and (p.udp and 1) == 1)
+           assert((p.udp and p.tcp) == nil and (p.tcp or p.icmp) == nil and not (p.tcp and p.udp))
+           local a, b = p.tcp and 1, p.tcp or 2
+           assert(a == nil and b == 2 and same(p.tcp and 1) == nil and same(p.udp and not p.tcp))
+           local t = { p.tcp and 1, p.tcp or 3, x = p.icmp and 1 }
+           assert(t[1] == nil and t[2] == 3 and t.x == nil)
+           local c = p.udp and p.udp.dport == 53 and 'dns' or 'other'
+           local d = p.tcp and p.tcp.dport == 53 and 'dns' or 'other'
+           assert(c == 'dns' and d == 'other')
+           local e = p.tcp
+           if e and e.dport == 53 then error 'tcp' end
+           e = p.udp
+           if not e or e.dport ~= 53 then error 'udp' end
+           local n = 0
+           while p.udp and p.udp.dport == 53 and n < 3 do n = n + 1 end
+           repeat n = n + 1 until p.udp and p.udp.dport == 53 and n > 5
+           assert(n == 6)
+           return p.tcp and DROP
+         end",
+    );
+}
+
 #[test]
 fn what_is_no_verdict_is_an_error() {
     for (value, named) in [
@@ -440,6 +468,122 @@ fn buckets_fill_with_time_and_forget_the_oldest() {
     assert_eq!(took(u64::from(u32::MAX), 0), "took 3");
     assert_eq!(took(u64::from(u32::MAX) + 500, 0), "took 1");
     set_clock(None);
+}
+
+#[test]
+fn maps_are_bounded_and_forget_in_time() {
+    use packetscript_engine::host::user::set_clock;
+    let text = "
+      local m = map { max = 8, ttl = 100 }
+      function process_packet(p)
+        local step = p.mark
+        if step == 1 then
+          m:set('a', 5) m:set(p.src, p.payload) m:set(true, 2.5, 0) m:set('long', 1, 1000)
+          assert(m:get 'a' == 5 and m:get(p.src) == p.payload and m:get(true) == 2.5)
+          assert(m:incr 'n' == 1 and m:incr('n', 4) == 5 and m:incr('i', 1, 10) == 11)
+        elseif step == 2 then
+          assert(m:get 'a' == 5 and #m:get(p.src) == 100 and m:incr 'n' == 6)
+        elseif step == 3 then
+          assert(m:get 'a' == nil and m:get(p.src) == nil and m:get(true) == 2.5 and m:get 'long' == 1)
+          assert(m:incr 'n' == 1)
+          m:delete 'n' assert(m:get 'n' == nil)
+          m:set('long', nil) assert(m:get 'long' == nil)
+        else
+          for i = 1, 1000 do m:set(i, i) end
+          local kept = 0
+          for i = 1, 1000 do if m:get(i) then kept = kept + 1 end end
+          assert(kept >= 4 and kept <= 8 and m:get(1000) == 1000 and m:get(true) == nil, kept)
+        end
+      end";
+    let mut script = Script::load("test.lua", text, &[]).unwrap();
+    for (ms, step) in [(1000, 1), (1099, 2), (1100, 3), (1100, 4)] {
+        set_clock(Some(ms));
+        script
+            .run(&mut udp(7).with_mark(step))
+            .unwrap_or_else(|e| panic!("step {step}: {e}"));
+    }
+    set_clock(None);
+    for (call, message) in [
+        ("local m = map { max = -1 }", "map: max is a whole number"),
+        ("local m = map { name = 'x' }", "maps with a name"),
+        (
+            "local m = map {} m:set({}, 1)",
+            "a key is a boolean, a number, an address or a short string",
+        ),
+        (
+            "local m = map {} m:set(1, p)",
+            "a value is a boolean, a number, an address or a short string",
+        ),
+        (
+            "local m = map {} m:set(1, ('x'):rep(256))",
+            "a value is a boolean",
+        ),
+        (
+            "local m = map {} m:set(1, 'x') m:incr(1)",
+            "is not a whole number",
+        ),
+        (
+            "local m = map {} m.get(ipset {}, 1)",
+            "map expected, got ipset",
+        ),
+    ] {
+        fails(&format!("function process_packet(p) {call} end"), message);
+    }
+}
+
+#[test]
+fn dissectors_read_what_their_fields_say() {
+    let text = "
+      local d = proto.define { udp = 53, fields = {
+        { 'a', 'u8' }, { 'b', 'u16' }, { 'c', 'u32le' }, { 'd', 'u64' }, { 'at', 'ip4' }, { 'six', 'ip6' },
+        { 'mac', 'mac' }, { 'text', 'bytes:3' }, { 'e', 'u16le' } } }
+      local other = proto.define { udp = 54, fields = {} }
+      local any = proto.define { fields = { { 'first', 'bytes:2' } } }
+      function process_packet(p)
+        local t = d(p)
+        assert(t.a == 1 and t.b == 0x0101 and t.c == 0x01010101 and t.d == 0x0101010101010101)
+        assert(t.at == ip '1.1.1.1' and t.six == ip '101:101:101:101:101:101:101:101')
+        assert(t.mac == '01:01:01:01:01:01' and t.text == '\\1\\1\\1' and t.e == 0x0101)
+        assert(other(p) == nil and any(p).first == '\\1\\1')
+        assert(d(('\\2'):rep(45)) == nil and d(('\\2'):rep(46)).text == '\\2\\2\\2')
+        assert(d('\\1\\2\\3' .. ('\\4\\5\\6\\7'):rep(20)).b == 0x0203)
+        assert(d('\\1\\2\\3' .. ('\\4\\5\\6\\7'):rep(20)).c == 0x07060504)
+        p.payload = '' assert(d(p) == nil)
+      end";
+    for linear in [0, 40, 200] {
+        run(text, &mut [udp(1).with_linear(linear)]).unwrap();
+    }
+    for (spec, message) in [
+        ("{}", "fields is a list"),
+        ("{ udp = 70000, fields = {} }", "udp is a port"),
+        (
+            "{ fields = { { 'a', 'u7' } } }",
+            "field 1 is no {name, type} of a known type ('u7')",
+        ),
+        (
+            "{ fields = { { 'a', 'u8' }, 'b' } }",
+            "field 2 is no {name, type}",
+        ),
+        ("{ fields = { { 1, 'u8' } } }", "field 1 is no {name, type}"),
+        (
+            "{ fields = { { 'a', 'bytes:99999' } } }",
+            "field 1 is no {name, type}",
+        ),
+    ] {
+        fails(
+            &format!("function process_packet(p) proto.define {spec} end"),
+            message,
+        );
+    }
+    fails(
+        "function process_packet(p) local f = {} for i = 1, 65 do f[i] = { 'a', 'u8' } end
+         proto.define { fields = f } end",
+        "more than 64 fields",
+    );
+    fails(
+        "function process_packet(p) proto.define { fields = {} }(p.udp) end",
+        "packet or string",
+    );
 }
 
 #[test]

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Sets of networks: `ipset{…}`.
+
+use super::{Class, create, fill, give, object, shown};
+use crate::packet::address::{self, Address};
+use crate::packet::library::address_of;
+use crate::value::{Ref, Tag, Value};
+use crate::vm::Vm;
+use crate::vm::error::{Bytes, Raise};
+use crate::vm::native::{Args, Step};
+
+/// Bytes of an ipset: a bit for each prefix length that occurs, IPv4's 33 and then IPv6's 129.
+const LENGTHS: u32 = 24;
+
+/// The place of a prefix length among the bits.
+fn length_bit(address: Address, len: u8) -> usize {
+    match address {
+        Address::V4(_) => usize::from(len),
+        Address::V6(_) => usize::from(len).wrapping_add(33),
+    }
+}
+
+/// `ipset{…}`.
+pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.check_table(&f, 0)?;
+    let table = vm.new_table(0, 0)?;
+    let set = create(vm, Class::IpSet, LENGTHS, Value::object(Tag::Table, table))?;
+    let v = Value::object(Tag::Object, set);
+    vm.push(v)?;
+    fill(vm, &f, set, put)?;
+    give(vm, v)
+}
+
+/// The key under which an IPv4 network is kept.
+fn narrow_key(address: u32, len: u8) -> i64 {
+    let kept = address
+        & u32::MAX
+            .checked_shl(32_u32.saturating_sub(u32::from(len)))
+            .unwrap_or(0);
+    i64::from(kept) | i64::from(len) << 32 | 1 << 40
+}
+
+/// The key under which an IPv6 network is kept.
+fn wide_key(address: [u8; 16], len: u8) -> [u8; 17] {
+    let mask = u128::MAX
+        .checked_shl(128_u32.saturating_sub(u32::from(len)))
+        .unwrap_or(0);
+    let kept = (u128::from_be_bytes(address) & mask).to_be_bytes();
+    let mut key = [len; 17];
+    for (to, from) in key.iter_mut().zip(kept) {
+        *to = from;
+    }
+    key
+}
+
+fn put(vm: &mut Vm, set: Ref, network: Value, value: Value) -> Result<(), Raise> {
+    let parsed = match address_of(vm, network) {
+        Some(address) => Some((address, address.bits())),
+        None => address::parse_prefix(vm.bytes(network)),
+    };
+    let Some((address, len)) = parsed else {
+        let text = shown(vm, network);
+        return Err(vm.error(format_args!(
+            "'{}' is not a network such as \"10.0.0.0/8\"",
+            Bytes(text.as_bytes())
+        )));
+    };
+    let table = vm.heap.object_value(set).as_ref();
+    match address {
+        Address::V4(a) => vm.raw_set_int(table, narrow_key(a, len), value)?,
+        Address::V6(a) => vm.raw_set_str(table, &wide_key(a, len), value)?,
+    }
+    let bit = length_bit(address, len);
+    if let Some(byte) = vm.heap.object_bytes_mut(set).get_mut(bit / 8) {
+        *byte |= 1_u8.unbounded_shl(bit as u32 % 8);
+    }
+    Ok(())
+}
+
+/// What the longest network around an address holds; nil when none does.
+fn find(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
+    let set = object(vm, f, Class::IpSet)?;
+    let v = vm.arg(f, 1);
+    let address = match address_of(vm, v) {
+        Some(address) => address,
+        None if v.is_nil() => return Ok(Value::NIL),
+        None => {
+            let text = vm.check_str(f, 1)?;
+            match Address::parse(vm.bytes(text)) {
+                Some(address) => address,
+                None => return Err(vm.type_error(f, 1, "address")),
+            }
+        }
+    };
+    let table = vm.heap.object_value(set).as_ref();
+    let mut len = address.bits();
+    loop {
+        let bit = length_bit(address, len);
+        let byte = vm.heap.object_bytes(set).get(bit / 8).copied().unwrap_or(0);
+        if byte.unbounded_shr(bit as u32 % 8) & 1 != 0 {
+            vm.charge(1)?;
+            let found = match address {
+                Address::V4(a) => vm.heap.get_int(table, narrow_key(a, len)),
+                Address::V6(a) => vm.heap.get_bytes(table, &wide_key(a, len)),
+            };
+            if !found.is_nil() {
+                return Ok(found);
+            }
+        }
+        if len == 0 {
+            return Ok(Value::NIL);
+        }
+        len = len.wrapping_sub(1);
+    }
+}
+
+pub(super) fn has(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.charge(2)?;
+    let found = find(vm, &f)?;
+    give(vm, Value::boolean(!found.is_nil()))
+}
+
+pub(super) fn get(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.charge(2)?;
+    let found = find(vm, &f)?;
+    give(vm, found)
+}
+
+/// `s:add(network [, value])`; a value of nil takes the network out.
+pub(super) fn add(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.charge(4)?;
+    let set = object(vm, &f, Class::IpSet)?;
+    let network = vm.check_any(&f, 1)?;
+    let value = if f.count < 3 {
+        Value::boolean(true)
+    } else {
+        vm.arg(&f, 2)
+    };
+    put(vm, set, network, value)?;
+    Ok(Step::Return(0))
+}

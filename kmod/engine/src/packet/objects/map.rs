@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Bounded maps: `map{max =, ttl =}`.
+//!
+//! What goes with an entry is the time at which it ends, in milliseconds, if it does.
+
+use super::generations::{self, Entry, OWN};
+use super::{Class, give, object};
+use crate::host;
+use crate::value::{Ref, Tag, Value};
+use crate::vm::Vm;
+use crate::vm::error::Raise;
+use crate::vm::native::{Args, Step};
+
+/// Keys that are remembered, unless the specification says otherwise.
+const MAX: i64 = 10_000;
+/// The longest string that a map holds.
+const LONGEST: usize = 255;
+
+/// `map{max =, ttl =}`.
+pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let spec = vm.check_table(&f, 0)?;
+    if !vm.raw_get_str(spec, b"name").is_nil() {
+        return Err(vm.error(format_args!(
+            "map: maps with a name, shared by all scripts, are not there in this version"
+        )));
+    }
+    let max = whole(vm, spec, "max", MAX)?.max(1);
+    let ttl = whole(vm, spec, "ttl", 0)?;
+    let map = generations::new(vm, Class::Map, max, [ttl, 0])?;
+    give(vm, Value::object(Tag::Object, map))
+}
+
+/// A whole number of a specification.
+fn whole(vm: &mut Vm, spec: Ref, name: &str, default: i64) -> Result<u64, Raise> {
+    let v = vm.raw_get_str(spec, name.as_bytes());
+    let n = if v.is_nil() {
+        Some(default)
+    } else {
+        vm.to_int(v)
+    };
+    match n.map(u32::try_from) {
+        Some(Ok(n)) => Ok(u64::from(n)),
+        _ => Err(vm.error(format_args!(
+            "map: {name} is a whole number from 0 to 4294967295"
+        ))),
+    }
+}
+
+/// A key or a value that a map holds.
+fn check(vm: &mut Vm, f: &Args, i: u32, what: &str) -> Result<Value, Raise> {
+    let v = vm.arg(f, i);
+    match v.tag {
+        Tag::False | Tag::True | Tag::Int | Tag::Float | Tag::Addr4 | Tag::Addr6 => Ok(v),
+        Tag::Str | Tag::Bytes if vm.bytes(v).len() <= LONGEST => Ok(v),
+        _ => Err(vm.arg_error(
+            f,
+            i,
+            format_args!("a {what} is a boolean, a number, an address or a short string"),
+        )),
+    }
+}
+
+/// A key's entry, without a value once its time has come.
+fn find(vm: &mut Vm, map: Ref, key: Value) -> Entry {
+    let mut entry = generations::find(vm, map, key);
+    if entry.beside.tag == Tag::Int && host::now_ms() as i64 >= entry.beside.as_int() {
+        entry.value = Value::NIL;
+    }
+    entry
+}
+
+/// When an entry ends that is made now.
+fn end(vm: &mut Vm, f: &Args, i: u32, map: Ref) -> Result<Value, Raise> {
+    let default = generations::number(vm, map, OWN) as i64;
+    let ttl = vm.opt_int(f, i, default)?;
+    if ttl <= 0 {
+        return Ok(Value::NIL);
+    }
+    Ok(Value::int((host::now_ms() as i64).saturating_add(ttl)))
+}
+
+/// `m:get(key)`.
+pub(super) fn get(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.charge(4)?;
+    let map = object(vm, &f, Class::Map)?;
+    let key = check(vm, &f, 1, "key")?;
+    let entry = find(vm, map, key);
+    give(vm, entry.value)
+}
+
+/// `m:set(key, value [, ttl])`; a value of nil forgets the key.
+pub(super) fn set(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.charge(6)?;
+    let map = object(vm, &f, Class::Map)?;
+    let key = check(vm, &f, 1, "key")?;
+    if vm.arg(&f, 2).is_nil() {
+        generations::remove(vm, map, key)?;
+        return Ok(Step::Return(0));
+    }
+    let value = check(vm, &f, 2, "value")?;
+    let end = end(vm, &f, 3, map)?;
+    let entry = generations::find(vm, map, key);
+    generations::put(vm, map, key, &entry, value, end)?;
+    Ok(Step::Return(0))
+}
+
+/// `m:incr(key [, n [, init [, ttl]]])`: adds n (1) to what the key has (init, 0) and gives the sum. The
+/// time of an entry begins when it is made.
+pub(super) fn incr(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.charge(6)?;
+    let map = object(vm, &f, Class::Map)?;
+    let key = check(vm, &f, 1, "key")?;
+    let n = vm.opt_int(&f, 2, 1)?;
+    let init = vm.opt_int(&f, 3, 0)?;
+    let entry = find(vm, map, key);
+    let (old, end) = match entry.value.tag {
+        Tag::Int => (entry.value.as_int(), entry.beside),
+        Tag::Nil => (init, end(vm, &f, 4, map)?),
+        _ => {
+            return Err(vm.error(format_args!(
+                "incr: what this key has is not a whole number"
+            )));
+        }
+    };
+    let sum = Value::int(old.wrapping_add(n));
+    generations::put(vm, map, key, &entry, sum, end)?;
+    give(vm, sum)
+}
+
+/// `m:delete(key)`.
+pub(super) fn delete(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.charge(6)?;
+    let map = object(vm, &f, Class::Map)?;
+    let key = check(vm, &f, 1, "key")?;
+    generations::remove(vm, map, key)?;
+    Ok(Step::Return(0))
+}
