@@ -9,7 +9,6 @@ use crate::host::user::{Print, UserPacket};
 use crate::host::{RunResult, Status};
 use crate::memory::Usage;
 use crate::vm::Vm;
-use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::boxed::Box;
 use std::format;
 use std::string::String;
@@ -76,9 +75,29 @@ impl Program {
     }
 }
 
-/// Regions begin at a page. An allocation that is aligned like that would be zeroed by hand, page after
-/// page; an ordinary one gets its zeroes from the system, when they are used.
-const PAGE: usize = 4096;
+/// Memory of the system's own, zeroed when it is used and not before: a large region that is hardly
+/// used costs nothing, and is given even where there is not so much memory.
+struct Mapping {
+    base: *mut u8,
+    size: usize,
+}
+
+impl Mapping {
+    fn new(size: usize) -> Option<Self> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new mapping somewhere harms nobody.
+        let base = unsafe { libc::mmap(core::ptr::null_mut(), size, protection, flags, -1, 0) };
+        (base != libc::MAP_FAILED).then_some(Self { base: base.cast(), size })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: mapped with this size, and nothing refers to it any more.
+        unsafe { libc::munmap(self.base.cast(), self.size) };
+    }
+}
 
 /// What an environment of user space is to be like.
 pub struct Settings {
@@ -120,9 +139,8 @@ pub struct Outcome {
 /// A program instance with its globals.
 pub struct Environment {
     region: *mut u8,
-    // What was allocated, and how.
-    base: *mut u8,
-    layout: Layout,
+    // Goes before what the machine in it refers to.
+    mapping: Mapping,
     // The machine reads the image and calls the print function by pointer.
     _program: Box<Program>,
     _print: Box<Print>,
@@ -151,19 +169,13 @@ impl Environment {
         let program = Box::new(program);
         let mut print = Box::new(settings.print);
         let size = env::region_size(program.image(), settings.memory);
-        let layout = usize::try_from(size)
+        let size = usize::try_from(size)
             .ok()
             .filter(|&size| size > 0)
-            .and_then(|size| size.checked_add(PAGE))
-            .and_then(|size| Layout::from_size_align(size, 16).ok())
             .ok_or_else(|| format!("no environment can have {} bytes of memory", settings.memory))?;
-        // SAFETY: the size is not zero.
-        let base = unsafe { alloc_zeroed(layout) };
-        if base.is_null() {
-            return Err(format!("the machine has no {size} bytes of memory to give"));
-        }
-        // SAFETY: there is a page more than the region needs.
-        let region = unsafe { base.add(base.align_offset(PAGE).min(PAGE)) };
+        let mapping = Mapping::new(size)
+            .ok_or_else(|| format!("the machine has no {size} bytes of memory to give"))?;
+        let region = mapping.base;
         let args: Vec<(&[u8], &[u8])> =
             settings.args.iter().map(|(k, v)| (k.as_bytes(), v.as_bytes())).collect();
         let mut seeds = [0; 16];
@@ -184,7 +196,7 @@ impl Environment {
         // SAFETY: the region is fresh, zeroed and of that layout's size; program and print live in
         // boxes that go with the environment; the compiler has verified the image.
         let made = unsafe { Vm::create(region, &parts, &image, &config) }.is_ok();
-        let env = Self { region, base, layout, _program: program, _print: print };
+        let env = Self { region, mapping, _program: program, _print: print };
         if made { Ok(env) } else { Err(String::from("not enough memory for the program itself")) }
     }
 
@@ -235,14 +247,7 @@ impl Environment {
 
     /// Bytes of the region.
     pub fn region_bytes(&self) -> usize {
-        self.layout.size().saturating_sub(PAGE)
-    }
-}
-
-impl Drop for Environment {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout, and nothing refers to it any more.
-        unsafe { dealloc(self.base, self.layout) };
+        self.mapping.size
     }
 }
 
