@@ -265,10 +265,8 @@ static int ps_do_reload_locked(struct ps_request *req)
 			ret = 0;
 		}
 	}
-	if (!ret) {
-		ps_version_take(version);
+	if (!ret)
 		ret = ps_reply_loaded(req, PS_CMD_RELOAD, version->hash, 0, &moved);
-	}
 	ps_version_put_user(version);
 	return ret;
 }

@@ -14,6 +14,7 @@
 #include "ps.h"
 
 #define PS_MAIL_DELAY (HZ / 10)
+#define PS_PRINT_LOST 64	/* room for a word about lines that are lost */
 
 static void ps_event_send(struct ps_version *version, enum ps_event event, const char *text,
 			  bool ours)
@@ -95,7 +96,9 @@ void ps_mail_print(struct ps_env *env, const u8 *text, size_t len)
 {
 	struct ps_mail *mail = env->mail;
 	struct ps_text line = {
-		.at = mail->print, .used = mail->print_used, .room = sizeof(mail->print)
+		.at = mail->print,
+		.used = mail->print_used,
+		.room = sizeof(mail->print) - PS_PRINT_LOST,
 	};
 
 	if (line.room - line.used < len + 2) {
@@ -126,7 +129,10 @@ void ps_mail_deliver(struct work_struct *work)
 	memset(env->mail, 0, offsetof(struct ps_mail, print));
 	spin_unlock_bh(&env->lock);
 
-	if (mail->print_used)
+	if (mail->print_lost)
+		scnprintf(mail->print + mail->print_used, PS_PRINT_LOST,
+			  "(%u lines more than there was room for)\n", mail->print_lost);
+	if (mail->print_used || mail->print_lost)
 		ps_event_send(version, PS_EVENT_PRINT, mail->print, false);
 	if (mail->error_used) {
 		ps_event_send(version, PS_EVENT_ERROR, mail->error, false);

@@ -434,6 +434,8 @@ int ps_version_reload(struct ps_version *version, u32 *moved, struct ps_text *er
 	}
 	if (ret)
 		ps_reload_cancel(pn);
+	else
+		ps_version_take(version);
 
 	xa_for_each(&pn->rules, id, rule) {
 		if (rule->next) {
