@@ -42,6 +42,14 @@ impl Random {
     }
 }
 
+/// How often a random test runs: more with `PACKETSCRIPT_ROUNDS=n` in the environment.
+fn rounds(n: u64) -> u64 {
+    let times = std::env::var("PACKETSCRIPT_ROUNDS")
+        .ok()
+        .and_then(|n| n.parse().ok());
+    n * times.unwrap_or(1)
+}
+
 fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
 }
@@ -122,7 +130,7 @@ fn powers_are_below_the_truth_by_less_than_the_error() {
 #[test]
 fn decimal_floats_are_the_nearest() {
     let mut r = Random(1);
-    for _ in 0..400_000 {
+    for _ in 0..rounds(40_000) {
         let f = r.double().abs();
         if f.is_infinite() {
             continue;
@@ -143,7 +151,7 @@ fn decimal_floats_are_the_nearest() {
 #[test]
 fn decimal_floats_at_and_around_halfway_points() {
     let mut r = Random(2);
-    for i in 0..20_000 {
+    for i in 0..rounds(1_000) {
         let bits = if i % 3 == 0 {
             r.next() >> 12 >> r.below(52)
         } else {
@@ -293,7 +301,7 @@ fn texts_are_read_as_puc_reads_them() {
     .into();
     let mut r = Random(3);
     let letters = b"0123456789.eExXpP+-aF ";
-    for _ in 0..200_000 {
+    for _ in 0..rounds(30_000) {
         let n = r.below(12);
         texts.push(
             (0..n)
@@ -301,7 +309,7 @@ fn texts_are_read_as_puc_reads_them() {
                 .collect(),
         );
     }
-    for _ in 0..50_000 {
+    for _ in 0..rounds(10_000) {
         texts.push(format!(
             "0x{:x}.{:x}p{}",
             r.next() >> r.below(64),
@@ -330,7 +338,7 @@ fn numbers_are_written_as_puc_writes_them() {
     let mut r = Random(4);
     let mut work = [0; digits::MOST];
     let mut buf = [0; LONGEST];
-    for i in 0..300_000 {
+    for i in 0..rounds(40_000) {
         let f = if i == 0 { f64::NAN } else { r.double() };
         let expected: String = tostring.call(f).unwrap();
         let mut small = [0; TEXT];
@@ -392,7 +400,7 @@ fn integers_are_written_as_puc_writes_them() {
     let formatted: mlua::Function = lua.load("return string.format").eval().unwrap();
     let mut r = Random(5);
     let mut buf = [0; LONGEST];
-    for _ in 0..200_000 {
+    for _ in 0..rounds(30_000) {
         let i = r.next() as i64 >> r.below(64);
         let conversion = b"dioxX"[r.below(5) as usize];
         let mut spec = Spec::default();
@@ -439,7 +447,7 @@ fn arithmetic_is_as_puc_does_it() {
         .into_function()
         .unwrap();
     let mut r = Random(6);
-    for _ in 0..300_000 {
+    for _ in 0..rounds(40_000) {
         let (a, b) = (r.double(), if r.below(20) == 0 { 0.0 } else { r.double() });
         let (q, m, fl, ce, lt, le, fm): (f64, f64, f64, f64, bool, bool, f64) =
             run.call((a, b)).unwrap();
@@ -487,7 +495,7 @@ fn arithmetic_is_as_puc_does_it() {
         .load("local a, b = ... return a // b, a % b, a << b, a >> b")
         .into_function()
         .unwrap();
-    for _ in 0..100_000 {
+    for _ in 0..rounds(20_000) {
         let a = r.next() as i64 >> r.below(64);
         let b = match r.next() as i64 >> r.below(64) {
             0 => i64::MIN,
@@ -513,7 +521,7 @@ fn angles_are_within_a_unit_of_c() {
         .unwrap();
     let mut r = Random(9);
     let (mut off, mut all) = (0, 0);
-    for i in 0..200_000 {
+    for i in 0..rounds(30_000) {
         let x = match i % 4 {
             0 => r.double(),
             1 => (r.next() as i64 as f64) / (1u64 << 56) as f64,

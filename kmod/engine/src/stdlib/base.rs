@@ -54,8 +54,35 @@ fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
     let key = vm.heap.permanent_string(b"_VERSION")?;
     let version = vm.heap.permanent_string(b"Lua 5.4")?;
     vm.heap.set(globals, key, version)?;
+    for tag in TAGS {
+        let name = type_name(Value { tag, ..Value::NIL });
+        let name = vm.heap.permanent_string(name.as_bytes())?;
+        if let Some(slot) = vm.library.types.get_mut(tag as usize) {
+            *slot = name;
+        }
+    }
     loading::open(vm, globals)
 }
+
+/// The tags of values that scripts see.
+const TAGS: [Tag; 16] = [
+    Tag::Nil,
+    Tag::False,
+    Tag::True,
+    Tag::Int,
+    Tag::Float,
+    Tag::Str,
+    Tag::Table,
+    Tag::Closure,
+    Tag::Native,
+    Tag::Thread,
+    Tag::Packet,
+    Tag::Bytes,
+    Tag::Addr4,
+    Tag::Addr6,
+    Tag::Verdict,
+    Tag::Object,
+];
 
 fn return_value(vm: &mut Vm, v: Value) -> Result<Step, Raise> {
     vm.push(v)?;
@@ -92,7 +119,12 @@ fn error(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 
 fn type_(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let v = vm.check_any(&f, 0)?;
-    let name = vm.new_string(type_name(v).as_bytes())?;
+    let name = vm
+        .library
+        .types
+        .get(v.tag as usize)
+        .copied()
+        .unwrap_or(Value::NIL);
     return_value(vm, name)
 }
 

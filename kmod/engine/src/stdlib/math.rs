@@ -57,6 +57,10 @@ fn open(vm: &mut Vm, table: Ref) -> Result<(), OutOfMemory> {
         let key = vm.heap.permanent_string(name.as_bytes())?;
         vm.heap.set(table, key, value)?;
     }
+    vm.library.numbers = [
+        vm.heap.permanent_string(b"integer")?,
+        vm.heap.permanent_string(b"float")?,
+    ];
     Ok(())
 }
 
@@ -245,12 +249,12 @@ fn tointeger(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 fn type_(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let [integer, float] = vm.library.numbers;
     let name = match vm.check_any(&f, 0)?.tag {
-        Tag::Int => "integer",
-        Tag::Float => "float",
-        _ => return give(vm, Value::NIL),
+        Tag::Int => integer,
+        Tag::Float => float,
+        _ => Value::NIL,
     };
-    let name = vm.new_string(name.as_bytes())?;
     give(vm, name)
 }
 

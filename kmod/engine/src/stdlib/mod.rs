@@ -34,15 +34,18 @@ pub mod utf8;
 #[cfg(test)]
 mod tests;
 
-use crate::value::{Ref, Value};
+use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::Raise;
 use crate::vm::native::Args;
 use text::{text_of, text_result};
 
 /// What the library keeps in a machine.
-#[derive(Default)]
 pub struct State {
+    /// The names of types, by tag, as strings that live as long as the machine.
+    pub types: [Value; TAGS],
+    /// "integer" and "float".
+    pub numbers: [Value; 2],
     /// The memory of pattern matching.
     pub pattern: pattern::Scratch,
     /// Whether `warn` shows anything.
@@ -50,6 +53,20 @@ pub struct State {
     /// The main program as a coroutine.
     pub main: Ref,
 }
+
+impl State {
+    /// What a machine begins with.
+    pub const NEW: Self = Self {
+        types: [Value::NIL; TAGS],
+        numbers: [Value::NIL; 2],
+        pattern: pattern::Scratch::new(),
+        warnings: false,
+        main: 0,
+    };
+}
+
+/// How many tags there are.
+pub const TAGS: usize = Tag::DeadKey as usize + 1;
 
 /// Absolute index of a native's local number i: they lie behind its arguments.
 const fn local(f: &Args, i: u32) -> u32 {

@@ -44,8 +44,7 @@ pub struct Layout {
 }
 
 /// The library's part of a machine when nothing has run.
-const LIBRARY_STATE: stdlib::State =
-    stdlib::State { pattern: stdlib::pattern::Scratch::new(), warnings: false, main: 0 };
+const LIBRARY_STATE: stdlib::State = stdlib::State::NEW;
 /// Cells and bytes that the libraries' own tables need.
 const LIBRARY_CELLS: u64 = 1024;
 const LIBRARY_BYTES: u64 = 48 * 1024;

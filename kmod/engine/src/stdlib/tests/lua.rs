@@ -75,9 +75,21 @@ fn memory_may_be_short() {
     for (name, source) in SCRIPTS {
         let mut whole = String::from(include_str!("../../../tests/lua/prelude.lua"));
         whole.push_str(source);
-        for memory in [8 << 10, 12 << 10, 16 << 10, 24 << 10, 40 << 10, 64 << 10, 100 << 10, 200 << 10] {
+        for memory in [
+            8 << 10,
+            12 << 10,
+            16 << 10,
+            24 << 10,
+            40 << 10,
+            64 << 10,
+            100 << 10,
+            200 << 10,
+        ] {
             let (out, error) = engine(&whole, memory, 40_000_000);
-            assert!(error.is_some() || !out.is_empty(), "{name} with {memory} bytes");
+            assert!(
+                error.is_some() || !out.is_empty(),
+                "{name} with {memory} bytes"
+            );
         }
     }
 }
