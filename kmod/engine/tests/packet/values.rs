@@ -471,6 +471,43 @@ fn buckets_fill_with_time_and_forget_the_oldest() {
 }
 
 #[test]
+fn ipsets_find_the_longest_network() {
+    passes(
+        "function process_packet(p)
+           local s, t, nets = ipset {}, {}, {}
+           assert(s:get(p.src) == nil and s:get(ip '::1') == nil and not s:has(nil))
+           -- Every length of both versions around one address.
+           for len = 0, 32 do s:add('10.0.0.1/' .. len, 'four ' .. len) end
+           for len = 0, 128 do s:add('2001:db8::1/' .. len, 'six ' .. len) end
+           for len = 32, 1, -1 do
+             assert(s:get(ip '10.0.0.1') == 'four ' .. len)
+             s:add('10.0.0.1/' .. len, nil)
+           end
+           assert(s:get(ip '10.0.0.1') == 'four 0' and s:get(ip '255.255.255.255') == 'four 0')
+           s:add('0.0.0.0/0', nil)
+           assert(s:get(ip '10.0.0.1') == nil)
+           for len = 128, 1, -1 do
+             assert(s:get(ip '2001:db8::1') == 'six ' .. len)
+             s:add('2001:db8::1/' .. len, nil)
+           end
+           assert(s:get(ip '::1') == 'six 0')
+           -- Many networks of a few lengths, asked one by one.
+           for i = 0, 255 do
+             nets[#nets + 1] = '10.' .. i .. '.0.0/16'
+             nets['172.16.' .. i .. '.0/24'] = i
+             nets['2001:db8:' .. ('%x'):format(i) .. '::/48'] = i
+           end
+           t = ipset(nets)
+           for i = 0, 255 do
+             assert(t:get(ip('10.' .. i .. '.7.7')) == true and t:get(ip('172.16.' .. i .. '.9')) == i)
+             assert(t:get(ip('2001:db8:' .. ('%x'):format(i) .. ':1::2')) == i)
+           end
+           assert(not t:has(ip '11.0.0.0') and not t:has(ip '172.17.0.0') and not t:has(ip '2001:db9::'))
+         end",
+    );
+}
+
+#[test]
 fn maps_are_bounded_and_forget_in_time() {
     use packetscript_engine::host::user::set_clock;
     let text = "

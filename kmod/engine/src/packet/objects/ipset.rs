@@ -9,14 +9,37 @@ use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
 use crate::vm::native::{Args, Step};
 
-/// Bytes of an ipset: a bit for each prefix length that occurs, IPv4's 33 and then IPv6's 129.
+/// Bytes of an ipset: which prefix lengths occur. A word for IPv4 (lengths 1 to 32 as its low bits)
+/// and the two lengths of 0, then two words for the lengths 1 to 128 of IPv6.
 const LENGTHS: u32 = 24;
+/// The bits of the first word that stand for a length of 0.
+const ZERO4: u64 = 1 << 32;
+const ZERO6: u64 = 1 << 33;
 
-/// The place of a prefix length among the bits.
-fn length_bit(address: Address, len: u8) -> usize {
-    match address {
-        Address::V4(_) => usize::from(len),
-        Address::V6(_) => usize::from(len).wrapping_add(33),
+/// The words of a set.
+fn words(vm: &Vm, set: Ref) -> (u64, u128) {
+    let bytes = vm.heap.object_bytes(set);
+    let narrow = bytes
+        .first_chunk()
+        .map_or(0, |word| u64::from_ne_bytes(*word));
+    let wide = bytes
+        .last_chunk()
+        .map_or(0, |word| u128::from_ne_bytes(*word));
+    (narrow, wide)
+}
+
+/// Notes that a prefix length occurs.
+fn note(vm: &mut Vm, set: Ref, address: Address, len: u8) {
+    let (mut narrow, mut wide) = words(vm, set);
+    match (address, len.checked_sub(1)) {
+        (Address::V4(_), None) => narrow |= ZERO4,
+        (Address::V6(_), None) => narrow |= ZERO6,
+        (Address::V4(_), Some(bit)) => narrow |= 1_u64.unbounded_shl(u32::from(bit)),
+        (Address::V6(_), Some(bit)) => wide |= 1_u128.unbounded_shl(u32::from(bit)),
+    }
+    let all = narrow.to_ne_bytes().into_iter().chain(wide.to_ne_bytes());
+    for (to, from) in vm.heap.object_bytes_mut(set).iter_mut().zip(all) {
+        *to = from;
     }
 }
 
@@ -70,10 +93,7 @@ fn put(vm: &mut Vm, set: Ref, network: Value, value: Value) -> Result<(), Raise>
         Address::V4(a) => vm.raw_set_int(table, narrow_key(a, len), value)?,
         Address::V6(a) => vm.raw_set_str(table, &wide_key(a, len), value)?,
     }
-    let bit = length_bit(address, len);
-    if let Some(byte) = vm.heap.object_bytes_mut(set).get_mut(bit / 8) {
-        *byte |= 1_u8.unbounded_shl(bit as u32 % 8);
-    }
+    note(vm, set, address, len);
     Ok(())
 }
 
@@ -93,24 +113,26 @@ fn find(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
         }
     };
     let table = vm.heap.object_value(set).as_ref();
-    let mut len = address.bits();
+    let (narrow, wide) = words(vm, set);
+    let (mut lengths, zero) = match address {
+        Address::V4(_) => (u128::from(narrow as u32), narrow & ZERO4 != 0),
+        Address::V6(_) => (wide, narrow & ZERO6 != 0),
+    };
+    // The longest first.
     loop {
-        let bit = length_bit(address, len);
-        let byte = vm.heap.object_bytes(set).get(bit / 8).copied().unwrap_or(0);
-        if byte.unbounded_shr(bit as u32 % 8) & 1 != 0 {
-            vm.charge(1)?;
-            let found = match address {
-                Address::V4(a) => vm.heap.get_int(table, narrow_key(a, len)),
-                Address::V6(a) => vm.heap.get_bytes(table, &wide_key(a, len)),
-            };
-            if !found.is_nil() {
-                return Ok(found);
-            }
-        }
-        if len == 0 {
+        let len = 128_u32.wrapping_sub(lengths.leading_zeros()) as u8;
+        if len == 0 && !zero {
             return Ok(Value::NIL);
         }
-        len = len.wrapping_sub(1);
+        vm.charge(1)?;
+        let found = match address {
+            Address::V4(a) => vm.heap.get_int(table, narrow_key(a, len)),
+            Address::V6(a) => vm.heap.get_bytes(table, &wide_key(a, len)),
+        };
+        if !found.is_nil() || len == 0 {
+            return Ok(found);
+        }
+        lengths &= !1_u128.unbounded_shl(u32::from(len).wrapping_sub(1));
     }
 }
 
