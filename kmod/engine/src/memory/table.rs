@@ -864,7 +864,7 @@ impl Heap {
                 }
                 before += mask + 1;
             }
-            in_array.then_some(index as u32 + 1)
+            in_array.then(|| index as u32 + 1)
         }
     }
 
