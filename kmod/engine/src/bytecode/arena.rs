@@ -46,8 +46,30 @@ impl<'w> Arena<'w> {
         Ok(())
     }
 
+    /// A place for one value at the end of what is free.
+    pub fn place<T>(&mut self) -> Result<&'w mut MaybeUninit<T>, Full> {
+        self.slots(1)?.first_mut().ok_or(Full)
+    }
+
+    /// Bytes at the end of what is free.
+    pub fn bytes(&mut self, count: usize) -> Result<&'w mut [u8], Full> {
+        self.carve(count, 0)
+    }
+
     /// Carves `count` elements, all of them `fill`, from the end of what is free.
     fn carve<T: Copy>(&mut self, count: usize, fill: T) -> Result<&'w mut [T], Full> {
+        let slots = self.slots(count)?;
+        for slot in slots.iter_mut() {
+            slot.write(fill);
+        }
+        #[allow(unsafe_code)]
+        // SAFETY: every slot was just written, and MaybeUninit<T> has the layout of T. T is Copy:
+        // nothing needs to be dropped.
+        Ok(unsafe { core::slice::from_raw_parts_mut(slots.as_mut_ptr().cast(), count) })
+    }
+
+    /// Carves room for `count` elements from the end of what is free.
+    fn slots<T>(&mut self, count: usize) -> Result<&'w mut [MaybeUninit<T>], Full> {
         let size = size_of::<T>().checked_mul(count).ok_or(Full)?;
         let keep = self.free.len().checked_sub(size).ok_or(Full)?;
         let end = (self.free.as_ptr() as usize).wrapping_add(keep);
@@ -62,15 +84,7 @@ impl<'w> Arena<'w> {
         #[allow(unsafe_code)]
         // SAFETY: place is size bytes that nobody else refers to for 'w, it begins at a multiple of
         // T's alignment (keep was lowered to one), and MaybeUninit<T> allows any bytes.
-        let slots: &'w mut [MaybeUninit<T>] =
-            unsafe { core::slice::from_raw_parts_mut(place.as_mut_ptr().cast(), count) };
-        for slot in slots.iter_mut() {
-            slot.write(fill);
-        }
-        #[allow(unsafe_code)]
-        // SAFETY: every slot was just written, and MaybeUninit<T> has the layout of T. T is Copy:
-        // nothing needs to be dropped.
-        Ok(unsafe { core::slice::from_raw_parts_mut(slots.as_mut_ptr().cast(), count) })
+        Ok(unsafe { core::slice::from_raw_parts_mut(place.as_mut_ptr().cast(), count) })
     }
 }
 

@@ -145,13 +145,14 @@ fn number(len: usize) -> Result<u32, Full> {
 }
 
 impl<'w> Builder<'w> {
-    /// Begins an image. `seed` keys the hashes; `field_id` says which strings name packet fields.
+    /// Begins an image in a fresh workspace. `seed` keys the hashes; `field_id` says which strings name
+    /// packet fields.
     pub fn new(
-        workspace: &'w mut [u8],
+        arena: Arena<'w>,
         seed: u64,
         field_id: fn(&[u8]) -> Option<u16>,
     ) -> Result<Self, Full> {
-        let mut arena = Arena::new(workspace);
+        let mut arena = arena;
         arena.append(&[0; HEADER])?;
         Ok(Self {
             arena,
@@ -424,9 +425,8 @@ impl<'w> Builder<'w> {
             .map_or(&b"?"[..], |name| self.text(name))
     }
 
-    /// Lays everything behind the code. Answers the header, which belongs at the workspace's first
-    /// bytes; the image is as long as the header says.
-    pub fn finish(mut self, packet: bool) -> Result<[u8; HEADER], Full> {
+    /// Lays everything behind the code. The header belongs at the workspace's first bytes; the image is as long as the header says.
+    pub fn finish(&mut self, packet: bool, header: &mut [u8; HEADER]) -> Result<(), Full> {
         let mut table = [(HEADER, self.code_len as usize); SECTIONS.len()];
         let arena = &mut self.arena;
         let mut place = |arena: &mut Arena<'w>, section: Section, count: usize| {
@@ -511,13 +511,22 @@ impl<'w> Builder<'w> {
                 self.bytes.len(),
             );
         }
-        header(&table, number(end)?, if packet { FLAG_PACKET } else { 0 })
+        write_header(
+            &table,
+            number(end)?,
+            if packet { FLAG_PACKET } else { 0 },
+            header,
+        )
     }
 }
 
 /// The header of an image with these sections.
-fn header(table: &[(usize, usize)], len: u32, flags: u16) -> Result<[u8; HEADER], Full> {
-    let mut bytes = [0; HEADER];
+fn write_header(
+    table: &[(usize, usize)],
+    len: u32,
+    flags: u16,
+    header: &mut [u8; HEADER],
+) -> Result<(), Full> {
     let version = u32::from(VERSION) | u32::from(flags) << 16;
     let mut words = [u32::from_le_bytes(MAGIC), version, len, 0]
         .into_iter()
@@ -527,10 +536,10 @@ fn header(table: &[(usize, usize)], len: u32, flags: u16) -> Result<[u8; HEADER]
                 .iter()
                 .flat_map(|&(offset, count)| [number(offset), number(count)]),
         );
-    for place in bytes.chunks_exact_mut(4) {
+    for place in header.chunks_exact_mut(4) {
         place.copy_from_slice(&words.next().unwrap_or(Ok(0))?.to_le_bytes());
     }
-    Ok(bytes)
+    Ok(())
 }
 
 fn append_words(arena: &mut Arena<'_>, words: &[u32]) -> Result<(), Full> {
@@ -557,7 +566,8 @@ mod tests {
     #[test]
     fn an_image_by_hand_reads_back() {
         let mut bytes = [0u8; 16384];
-        let mut b = Builder::new(&mut bytes, 1, |s| (s == b"udp").then_some(7)).unwrap();
+        let mut b =
+            Builder::new(Arena::new(&mut bytes), 1, |s| (s == b"udp").then_some(7)).unwrap();
         let proto = b.add_proto().unwrap();
         let (code, upvalues, lines, locals) = b.marks().unwrap();
         let env = b.name(b"_ENV").unwrap();
@@ -618,7 +628,8 @@ mod tests {
                 name: NONE,
             },
         );
-        let header = b.finish(true).unwrap();
+        let mut header = [0; HEADER];
+        b.finish(true, &mut header).unwrap();
         bytes[..HEADER].copy_from_slice(&header);
         let len = u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize;
         let image = Image::open(&bytes[..len]).unwrap();

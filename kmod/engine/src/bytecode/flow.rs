@@ -63,6 +63,21 @@ impl State {
         }
     }
 
+    /// A register holds a value that Lua may see.
+    fn plain(&self, register: u32) -> Result<(), Malformed> {
+        match self.get(register) {
+            Kind::Plain | Kind::Table => Ok(()),
+            Kind::Box => Err(Malformed("a box that is read as a value")),
+            Kind::Nothing => Err(UNWRITTEN),
+        }
+    }
+
+    fn all_plain(&self, registers: core::ops::Range<u32>) -> Result<(), Malformed> {
+        registers
+            .into_iter()
+            .try_for_each(|register| self.plain(register))
+    }
+
     fn set_from(&mut self, registers: core::ops::Range<u32>, kind: Kind) {
         for register in registers {
             self.set(register, kind);
@@ -294,20 +309,6 @@ impl Flow<'_> {
         Ok(())
     }
 
-    fn plain(&self, state: &State, register: u32) -> Result<(), Malformed> {
-        match state.get(register) {
-            Kind::Plain | Kind::Table => Ok(()),
-            Kind::Box => Err(Malformed("a box that is read as a value")),
-            Kind::Nothing => Err(UNWRITTEN),
-        }
-    }
-
-    fn all_plain(&self, state: &State, registers: core::ops::Range<u32>) -> Result<(), Malformed> {
-        registers
-            .into_iter()
-            .try_for_each(|register| self.plain(state, register))
-    }
-
     /// The registers that an instruction reads hold what it needs.
     fn reads(&self, pc: u32, op: Op, inst: Inst, state: &State) -> Result<(), Malformed> {
         let shape = shape(op);
@@ -322,7 +323,7 @@ impl Flow<'_> {
                 };
             }
             Op::SetBox => {
-                self.plain(state, b)?;
+                state.plain(b)?;
                 return if state.get(a) == Kind::Box {
                     Ok(())
                 } else {
@@ -336,13 +337,13 @@ impl Flow<'_> {
             _ => {}
         }
         if shape.a == Operand::Register && !writes_a(op) && op != Op::Return {
-            self.plain(state, a)?;
+            state.plain(a)?;
         }
         if shape.b == Operand::Register {
-            self.plain(state, b)?;
+            state.plain(b)?;
         }
         if shape.c == Operand::Register {
-            self.plain(state, c)?;
+            state.plain(c)?;
         }
         // What goes up to the top begins with the registers below the first open value.
         let to = |end: u32| match b {
@@ -354,18 +355,17 @@ impl Flow<'_> {
             _ => end,
         };
         match shape.span {
-            Span::Call | Span::TailCall => self.all_plain(state, a..to(a.wrapping_add(b))),
-            Span::Return => self.all_plain(state, a..to(a.wrapping_add(b).wrapping_sub(1))),
-            Span::SetList => self.all_plain(
-                state,
-                a.wrapping_add(1)..to(a.wrapping_add(b).wrapping_add(1)),
-            ),
-            Span::B if op == Op::Concat => self.all_plain(state, a..a.wrapping_add(b)),
-            Span::Iterate => self.all_plain(state, a..a.wrapping_add(3)),
+            Span::Call | Span::TailCall => state.all_plain(a..to(a.wrapping_add(b))),
+            Span::Return => state.all_plain(a..to(a.wrapping_add(b).wrapping_sub(1))),
+            Span::SetList => {
+                state.all_plain(a.wrapping_add(1)..to(a.wrapping_add(b).wrapping_add(1)))
+            }
+            Span::B if op == Op::Concat => state.all_plain(a..a.wrapping_add(b)),
+            Span::Iterate => state.all_plain(a..a.wrapping_add(3)),
             Span::Fixed(_) => match op {
-                Op::ForPrep | Op::ForLoop => self.all_plain(state, a..a.wrapping_add(3)),
-                Op::TForPrep => self.all_plain(state, a..a.wrapping_add(4)),
-                Op::TForLoop => self.plain(state, a.wrapping_add(4)),
+                Op::ForPrep | Op::ForLoop => state.all_plain(a..a.wrapping_add(3)),
+                Op::TForPrep => state.all_plain(a..a.wrapping_add(4)),
+                Op::TForLoop => state.plain(a.wrapping_add(4)),
                 _ => Ok(()),
             },
             _ => Ok(()),
@@ -386,7 +386,7 @@ impl Flow<'_> {
             if up.source == Source::Register {
                 let register = u32::from(up.index);
                 if !up.boxed {
-                    self.plain(state, register)?;
+                    state.plain(register)?;
                 } else if state.get(register) != Kind::Box {
                     return Err(NO_BOX);
                 }

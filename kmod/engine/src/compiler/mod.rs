@@ -21,13 +21,14 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-pub use diagnostic::{Diagnostic, chunk_id};
+pub use diagnostic::{Diagnostic, Fault, chunk_id};
 
-use crate::bytecode::arena::{Full, Vec};
+use crate::bytecode::arena::{Arena, Full, Vec};
 use crate::bytecode::builder::Builder;
 use crate::bytecode::image::{HEADER, Malformed};
 use crate::bytecode::verify::{FULL, prove, verify};
-use diagnostic::Text;
+use core::mem::MaybeUninit;
+use diagnostic::{Message, ROOM, Text};
 use exp::{Exp, Kind};
 use lexer::{LexError, Lexer, Strings, Token};
 use scope::{Block, ClosedLocal, Func, Goto, Label, OpenUpvalue, Var};
@@ -70,7 +71,7 @@ struct Open {
 
 /// The compiler of one program.
 struct Compiler<'w, 't> {
-    b: Builder<'w>,
+    b: &'w mut Builder<'w>,
     options: Options,
     /// The first time over a text: learn, and keep no code.
     dry: bool,
@@ -108,7 +109,8 @@ struct Compiler<'w, 't> {
     env_name: u32,
     break_name: u32,
     for_name: u32,
-    fault: Option<Diagnostic>,
+    message: Message<'w>,
+    fault: Fault,
 }
 
 impl Strings for Builder<'_> {
@@ -140,17 +142,51 @@ pub const fn usual_workspace(source: usize) -> usize {
 
 /// Compiles a script, the first chunk, and the modules it requires into one image at the front of
 /// the workspace, which should be 8-byte aligned.
+#[allow(
+    clippy::result_large_err,
+    reason = "the message has nowhere else to be"
+)]
 pub fn compile<'w>(
     chunks: &[Chunk<'_>],
     options: Options,
     workspace: &'w mut [u8],
 ) -> core::result::Result<&'w [u8], Diagnostic> {
-    let shown = Text::Bytes(chunks.first().map_or(b"?", |chunk| chunk.name));
-    let header = match compile_all(chunks, options, workspace) {
-        Ok(header) => header,
-        Err(Some(diagnostic)) => return Err(diagnostic),
-        Err(None) => return Err(no_memory(chunks)),
-    };
+    match compile_within(chunks, options, workspace) {
+        Ok(len) => Ok(workspace.get(..len).unwrap_or(&[])),
+        Err(fault) => {
+            let name = chunks.first().map_or(&b"?"[..], |chunk| chunk.name);
+            Err(Diagnostic::new(fault, workspace, name))
+        }
+    }
+}
+
+/// [`compile`] with little stack: answers the image's length, or a fault whose words are in the
+/// workspace.
+pub fn compile_within(
+    chunks: &[Chunk<'_>],
+    options: Options,
+    workspace: &mut [u8],
+) -> core::result::Result<usize, Fault> {
+    let len = compile_all(chunks, options, workspace)?;
+    // What the image leaves of the workspace is room for the proof that it may run.
+    let end = len.next_multiple_of(8).min(workspace.len());
+    let (image, room) = workspace.split_at_mut(end);
+    match verify(image.get(..len).unwrap_or(&[])).and_then(|image| prove(&image, room)) {
+        Ok(()) => Ok(len),
+        Err(FULL) => Err(Fault::MEMORY),
+        Err(Malformed(why)) => Err(Fault::untrusted(why)),
+    }
+}
+
+/// Compiles, writes the header and answers the image's length.
+#[inline(never)]
+fn compile_all(
+    chunks: &[Chunk<'_>],
+    options: Options,
+    workspace: &mut [u8],
+) -> core::result::Result<usize, Fault> {
+    let mut header = [0; HEADER];
+    compile_image(chunks, options, workspace, &mut header)?;
     let len = header
         .get(8..12)
         .and_then(|len| len.try_into().ok())
@@ -158,37 +194,52 @@ pub fn compile<'w>(
     for (to, from) in workspace.iter_mut().zip(header) {
         *to = from;
     }
-    // What the image leaves of the workspace is room for the proof that it may run.
-    let end = (len as usize).next_multiple_of(8).min(workspace.len());
-    let (image, room) = workspace.split_at_mut(end);
-    let image = image.get(..len as usize).unwrap_or(&[]);
-    match verify(image).and_then(|image| prove(&image, room)) {
-        Ok(()) => Ok(image),
-        Err(FULL) => Err(no_memory(chunks)),
-        Err(Malformed(why)) => Err(Diagnostic::plain(&[
-            shown,
-            Text::Str(": the compiler made an image that cannot be trusted: "),
-            Text::Str(why),
-        ])),
-    }
+    Ok(len as usize)
 }
 
-fn no_memory(chunks: &[Chunk<'_>]) -> Diagnostic {
-    let shown = Text::Bytes(chunks.first().map_or(b"?", |chunk| chunk.name));
-    Diagnostic::plain(&[shown, Text::Str(": not enough memory to compile it")])
-}
-
-fn compile_all(
+#[inline(never)]
+fn compile_image(
     chunks: &[Chunk<'_>],
     options: Options,
     workspace: &mut [u8],
-) -> core::result::Result<[u8; HEADER], Option<Diagnostic>> {
-    let full = |_: Full| None;
-    let mut b = Builder::new(workspace, options.seed, known::field_id).map_err(full)?;
-    let env_name = b.name(b"_ENV").map_err(full)?;
-    let break_name = b.name(b"break").map_err(full)?;
-    let for_name = b.name(b"(for state)").map_err(full)?;
-    let mut c = Compiler {
+    header: &mut [u8; HEADER],
+) -> core::result::Result<(), Fault> {
+    let full = |_: Full| Fault::MEMORY;
+    let mut arena = Arena::new(workspace);
+    // The message comes first, so that it is at the workspace's end.
+    let message = Message::new(arena.bytes(ROOM).map_err(full)?);
+    let place = arena.place().map_err(full)?;
+    let b = start_builder(place, arena, options.seed).map_err(full)?;
+    let place = b.arena.place().map_err(full)?;
+    let c = start(place, b, options, message).map_err(full)?;
+    for (i, chunk) in chunks.iter().enumerate() {
+        if c.chunk(chunk, i > 0).is_err() {
+            return Err(c.fault);
+        }
+    }
+    c.b.finish(options.packet, header).map_err(full)
+}
+
+#[inline(never)]
+fn start_builder<'w>(
+    place: &'w mut MaybeUninit<Builder<'w>>,
+    arena: Arena<'w>,
+    seed: u64,
+) -> core::result::Result<&'w mut Builder<'w>, Full> {
+    Ok(place.write(Builder::new(arena, seed, known::field_id)?))
+}
+
+#[inline(never)]
+fn start<'w, 't>(
+    place: &'w mut MaybeUninit<Compiler<'w, 't>>,
+    b: &'w mut Builder<'w>,
+    options: Options,
+    message: Message<'w>,
+) -> core::result::Result<&'w mut Compiler<'w, 't>, Full> {
+    let env_name = b.name(b"_ENV")?;
+    let break_name = b.name(b"break")?;
+    let for_name = b.name(b"(for state)")?;
+    Ok(place.write(Compiler {
         b,
         options,
         dry: true,
@@ -220,14 +271,9 @@ fn compile_all(
         env_name,
         break_name,
         for_name,
-        fault: None,
-    };
-    for (i, chunk) in chunks.iter().enumerate() {
-        if c.chunk(chunk, i > 0).is_err() {
-            return Err(c.fault);
-        }
-    }
-    c.b.finish(options.packet).map_err(full)
+        message,
+        fault: Fault::MEMORY,
+    }))
 }
 
 impl<'t> Compiler<'_, 't> {
@@ -292,7 +338,7 @@ impl<'t> Compiler<'_, 't> {
     }
 
     fn read(&mut self) -> Result<(Token, (usize, usize))> {
-        match self.lexer.next(&mut self.b) {
+        match self.lexer.next(self.b) {
             Ok(token) => Ok((token, (self.lexer.start, self.lexer.end()))),
             Err(LexError::Full) => self.full(Full),
             Err(LexError::Lines) => self.fail(&[Text::Str("chunk has too many lines")]),
@@ -317,7 +363,7 @@ impl<'t> Compiler<'_, 't> {
 
     /// The workspace is too small.
     fn full<T>(&mut self, _: Full) -> Result<T> {
-        self.fault = None;
+        self.fault = Fault::MEMORY;
         Err(Stop)
     }
 
@@ -331,14 +377,16 @@ impl<'t> Compiler<'_, 't> {
     }
 
     /// A message about the reading point.
-    fn diagnose(&self, message: &[Text<'_>]) -> Diagnostic {
-        let name = self.b.chunk_name(self.chunk);
-        Diagnostic::at(self.chunk, name, self.lexer.line, message)
+    #[inline(never)]
+    fn diagnose(&self, message: &[Text<'_>]) -> Fault {
+        self.message
+            .begin(self.b.chunk_name(self.chunk), self.lexer.line, message);
+        self.message.fault(self.chunk, self.lexer.line)
     }
 
     /// Stops with a message.
-    fn raise<T>(&mut self, fault: Diagnostic) -> Result<T> {
-        self.fault = Some(fault);
+    fn raise<T>(&mut self, fault: Fault) -> Result<T> {
+        self.fault = fault;
         Err(Stop)
     }
 
@@ -350,18 +398,21 @@ impl<'t> Compiler<'_, 't> {
 
     /// An error at the token at hand.
     fn fail_near<T>(&mut self, message: &[Text<'_>]) -> Result<T> {
+        self.diagnose(message);
         let piece = self.lexer.piece(self.span);
-        let mut diagnostic = self.diagnose(message);
         match self.token {
-            Token::Eof => diagnostic.push(&[Text::Str(" near <eof>")]),
-            Token::Byte(byte) if !(0x20..0x7f).contains(&byte) => diagnostic.push(&[
+            Token::Eof => self.message.push(&[Text::Str(" near <eof>")]),
+            Token::Byte(byte) if !(0x20..0x7f).contains(&byte) => self.message.push(&[
                 Text::Str(" near '<\\"),
                 Text::Number(u32::from(byte)),
                 Text::Str(">'"),
             ]),
-            _ => diagnostic.push(&[Text::Str(" near "), Text::Near(piece, true)]),
+            _ => self
+                .message
+                .push(&[Text::Str(" near "), Text::Near(piece, true)]),
         }
-        self.raise(diagnostic)
+        let fault = self.message.fault(self.chunk, self.lexer.line);
+        self.raise(fault)
     }
 }
 
