@@ -69,19 +69,24 @@ impl Heap {
                 hint: 0,
             });
         }
-        if items > 0 {
-            self.grow_array(r, items)?;
-        }
+        self.reserve_array(r, items)?;
         if fields > 0 {
             self.take_nodes(r, fields.next_power_of_two())?;
         }
         Ok(r)
     }
 
-    /// Makes the array part hold at least `items`.
+    /// Makes the array part hold at least `items`. The border is looked for behind the last of them
+    /// first, so that a list that is made as a whole has its length though there are holes in it.
     pub fn reserve_array(&mut self, t: Ref, items: u32) -> Result<(), OutOfMemory> {
         // SAFETY: a table's cell.
-        if items > unsafe { (*self.table(t)).cap } { self.grow_array(t, items) } else { Ok(()) }
+        unsafe {
+            if items > (*self.table(t)).cap {
+                self.grow_array(t, items)?;
+                (*self.table(t)).hint = (*self.table(t)).hint & !HINT | items.min(HINT);
+            }
+        }
+        Ok(())
     }
 
     #[inline(always)]

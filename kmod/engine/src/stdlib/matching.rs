@@ -280,6 +280,7 @@ fn begin_gsub(vm: &mut Vm, f: &Args) -> Result<(), Raise> {
     let s = vm.check_str(f, 0)?;
     vm.check_str(f, 1)?;
     let len = vm.bytes(s).len();
+    let maximum = vm.opt_int(f, 3, (len as i64).wrapping_add(1))?;
     let replacement = vm.arg(f, 2);
     match replacement.tag {
         Tag::Int | Tag::Float => {
@@ -289,7 +290,6 @@ fn begin_gsub(vm: &mut Vm, f: &Args) -> Result<(), Raise> {
         _ if is_function(replacement) => {}
         _ => return Err(vm.type_error(f, 2, "string/function/table")),
     }
-    let maximum = vm.opt_int(f, 3, (len as i64).wrapping_add(1))?;
     let r = vm.heap.new_buffer(0);
     let buffer = vm.memory(r)?;
     vm.push(Value::object(Tag::Str, buffer))?;

@@ -99,11 +99,11 @@ fn len(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let len = vm.bytes(s).len();
     let i = vm.opt_int(&f, 1, 1)?;
     let from = position(i, len).wrapping_sub(1);
+    let j = vm.opt_int(&f, 2, -1)?;
+    let to = position(j, len).wrapping_sub(1);
     if from < 0 || from > len as i64 {
         return Err(vm.arg_error(&f, 1, format_args!("initial position out of bounds")));
     }
-    let j = vm.opt_int(&f, 2, -1)?;
-    let to = position(j, len).wrapping_sub(1);
     if to >= len as i64 {
         return Err(vm.arg_error(&f, 2, format_args!("final position out of bounds")));
     }
