@@ -350,31 +350,37 @@ impl Current {
 
     /// Protocol, the lower end's address and port, the higher end's: the same both ways.
     fn flow(&self) -> Got {
-        let (source, destination) = (self.address(true), self.address(false));
-        if !matches!(self.places.network, Network::V4 | Network::V6) {
-            return Got::Nil;
-        }
-        let ports = self.ports().unwrap_or(0).to_be_bytes();
-        let mut ends = [Text::new(), Text::new()];
-        for (end, (address, port)) in ends
-            .iter_mut()
-            .zip([(source, &ports[..2]), (destination, &ports[2..])])
-        {
-            match address {
-                Got::Addr4(a) => end.push(&a.to_be_bytes()),
-                Got::Addr6(a) => end.push(&a),
-                _ => return Got::Nil,
+        let (at, size) = match self.places.network {
+            Network::V4 => (12, 4),
+            Network::V6 => (8, 16),
+            _ => return Got::Nil,
+        };
+        let at = self.places.l3.wrapping_add(at);
+        let [a, b, c, d] = self.ports().unwrap_or(0).to_be_bytes();
+        let mut ends = [[0; 18]; 2];
+        let ports = [[a, b], [c, d]];
+        for (i, (end, port)) in (0..).zip(ends.iter_mut().zip(ports)) {
+            let Some((address, rest)) = end.split_at_mut_checked(size) else {
+                return Got::Nil;
+            };
+            if !self.fetch(at.wrapping_add((size as u32).wrapping_mul(i)), address) {
+                return Got::Nil;
             }
-            end.push(port);
+            for (to, from) in rest.iter_mut().zip(port) {
+                *to = from;
+            }
         }
-        let [mut low, mut high] = ends;
-        if low.as_bytes() > high.as_bytes() {
-            core::mem::swap(&mut low, &mut high);
-        }
+        let [first, second] = &ends;
+        let (low, high) = if first <= second {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        let len = size.wrapping_add(2);
         let mut key = Text::new();
         key.push(&[self.places.protocol]);
-        key.push(low.as_bytes());
-        key.push(high.as_bytes());
+        key.push(low.get(..len).unwrap_or(&[]));
+        key.push(high.get(..len).unwrap_or(&[]));
         Got::Text(key)
     }
 

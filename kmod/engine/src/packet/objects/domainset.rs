@@ -7,27 +7,17 @@ use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
 use crate::vm::native::{Args, Step};
 
-/// A name in lower case without a final dot, at most as long as DNS allows.
-struct Domain {
-    bytes: [u8; 255],
-    len: usize,
-}
+/// The longest domain name.
+const LONGEST: usize = 255;
 
-impl Domain {
-    fn new(name: &[u8]) -> Option<Self> {
-        let name = name.strip_suffix(b".").unwrap_or(name);
-        let mut domain = Self {
-            bytes: [0; 255],
-            len: name.len(),
-        };
-        for (to, from) in domain.bytes.get_mut(..name.len())?.iter_mut().zip(name) {
-            *to = from.to_ascii_lowercase();
-        }
-        Some(domain)
+/// Writes a name in lower case, without a final dot; `None` if it is longer than any.
+fn lower<'t>(name: &[u8], text: &'t mut [u8; LONGEST]) -> Option<&'t [u8]> {
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let text = text.get_mut(..name.len())?;
+    for (to, from) in text.iter_mut().zip(name) {
+        *to = from.to_ascii_lowercase();
     }
-    fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&[])
-    }
+    Some(text)
 }
 
 /// `domainset{…}`.
@@ -42,20 +32,24 @@ pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<(), Raise> {
-    let domain = Domain::new(vm.bytes(name));
-    match domain {
-        Some(domain) if domain.len > 0 && matches!(name.tag, Tag::Str | Tag::Bytes) => {
+    let mut text = [0; LONGEST];
+    match lower(vm.bytes(name), &mut text) {
+        Some(domain) if !domain.is_empty() => {
             let table = vm.heap.object_value(set).as_ref();
-            vm.raw_set_str(table, domain.as_bytes(), value)
+            vm.raw_set_str(table, domain, value)
         }
-        _ => {
-            let text = shown(vm, name);
-            Err(vm.error(format_args!(
-                "'{}' is not a domain name",
-                Bytes(text.as_bytes())
-            )))
-        }
+        _ => Err(no_domain(vm, name)),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn no_domain(vm: &mut Vm, name: Value) -> Raise {
+    let text = shown(vm, name);
+    vm.error(format_args!(
+        "'{}' is not a domain name",
+        Bytes(text.as_bytes())
+    ))
 }
 
 /// What the longest suffix of a name that is in the set holds; nil when none is.
@@ -68,10 +62,7 @@ fn find(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
     let table = vm.heap.object_value(set).as_ref();
     let bytes = vm.bytes(name);
     let (found, asked) = if bytes.iter().any(u8::is_ascii_uppercase) {
-        let Some(domain) = Domain::new(bytes) else {
-            return Ok(Value::NIL);
-        };
-        find_suffix(vm, table, domain.as_bytes())
+        find_lowered(vm, table, bytes)
     } else {
         find_suffix(vm, table, bytes.strip_suffix(b".").unwrap_or(bytes))
     };
@@ -79,11 +70,18 @@ fn find(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
     Ok(found)
 }
 
+/// The same for a name with capitals.
+#[inline(never)]
+fn find_lowered(vm: &Vm, table: Ref, name: &[u8]) -> (Value, u64) {
+    let mut text = [0; LONGEST];
+    lower(name, &mut text).map_or((Value::NIL, 1), |name| find_suffix(vm, table, name))
+}
+
 /// What the longest suffix of a name that is a key of the table holds, and how many were tried. A
 /// name longer than any domain's has none.
 fn find_suffix(vm: &Vm, table: Ref, name: &[u8]) -> (Value, u64) {
     let mut asked = 0_u64;
-    let mut rest = if name.len() <= 255 { name } else { &[] };
+    let mut rest = if name.len() <= LONGEST { name } else { &[] };
     while !rest.is_empty() {
         asked = asked.wrapping_add(1).wrapping_add(rest.len() as u64 / 32);
         let found = vm.heap.get_bytes(table, rest);
