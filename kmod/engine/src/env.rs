@@ -211,6 +211,7 @@ impl Vm {
     /// # Safety
     ///
     /// The packet keeps [`Packet`]'s invariants and is used by nobody else meanwhile.
+    #[inline(never)]
     pub unsafe fn run_packet(&mut self, handle: u32, packet: *mut Packet, fuel: u64) -> RunResult {
         let limit = if fuel == 0 { self.packet_fuel } else { fuel };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -224,22 +225,21 @@ impl Vm {
         self.heap.begin_packet();
         let root = self.packet.root();
         match self.run_handle(handle, root) {
-            Ok(first) => {
-                let (v, why) = (self.get(first), self.get(first.wrapping_add(1)));
+            Ok(()) => {
+                let [v, why] = self.first_two();
                 if why.tag == Tag::Nil && v.tag == Tag::Verdict && self.is_final(v.payload) {
                     result.status = Status::Ok;
                     result.verdict = v.payload as u32;
                 } else {
                     self.decide(v, why, &mut result);
                 }
-                self.host_done();
             }
             Err(raise) => {
                 result.status = status_of(raise);
-                self.host_done();
                 self.forget_error();
             }
         }
+        self.top = 0;
         self.packet.finish();
         if self.heap.end_packet() {
             self.clear_stack(0);

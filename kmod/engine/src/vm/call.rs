@@ -421,48 +421,73 @@ impl Vm {
 
     // --- the host's side -----------------------------------------------------------------------------
 
-    /// Calls the function behind a handle from outside with one argument. Its two results stay on the
-    /// stack from the index that comes back, until [`Vm::host_done`].
+    /// Calls the function behind a handle from outside any function, with one argument. Its two results
+    /// are the first two values of the stack then.
     #[inline]
-    pub(crate) fn run_handle(&mut self, handle: u32, arg: Value) -> Result<u32, Raise> {
-        let function = self.handle(handle);
-        if self.depth != 0 {
-            return self.host_call(function, &[arg], 2);
-        }
-        self.top = 0;
-        self.depth = 1;
-        *self.this_mut() = Frame {
-            pc: 0,
-            base: 0,
-            func: 0,
-            proto: 0,
-            extra: 0,
-            failed: 0,
-            place: 0,
-            wanted: 0,
-            kind: FrameKind::Host,
-            flags: 0,
-        };
+    pub(crate) fn run_handle(&mut self, handle: u32, arg: Value) -> Result<(), Raise> {
+        self.depth = 0;
         // SAFETY: the bottom of the stack.
         unsafe {
-            *self.slot(0) = function;
+            *self.slot(0) = self.handle(handle);
             *self.slot(1) = arg;
         }
         self.top = 2;
-        let started = if self.lua_closure(function).is_some() {
-            self.enter_lua(0, 1, 2, 0)
-        } else {
-            self.call_value(0, 1, 2, 0)
+        let started = match self.handle_protos.get(handle as usize) {
+            Some(&proto) if proto != 0 => self.enter_first(proto),
+            _ => self.call_value(0, 1, 2, 0),
         };
-        let result = match started.and_then(|()| self.interpret_or_drive()) {
-            Ok(Flow::Leave) => return Ok(0),
+        match started.and_then(|()| self.interpret_or_drive()) {
+            Ok(Flow::Leave) => Ok(()),
+            other => self.run_on(other),
+        }
+    }
+
+    /// The frame of the Lua function at the bottom of the stack, which takes a fixed number of
+    /// arguments and has been given one.
+    #[inline(always)]
+    fn enter_first(&mut self, proto: Ref) -> Result<(), Raise> {
+        let (registers, parameters, fuel) = {
+            let p = self.proto(proto);
+            (u32::from(p.registers), u32::from(p.parameters), p.fuel)
+        };
+        self.fuel -= i64::from(fuel);
+        if self.fuel < 0 {
+            return Err(self.out_of_fuel());
+        }
+        if registers + 2 > self.stack_soft {
+            self.grow_stack(1, registers + 1)?;
+        }
+        for i in 1..parameters {
+            // SAFETY: registers of the new frame.
+            unsafe { *self.slot(1 + i) = Value::NIL };
+        }
+        self.depth = 1;
+        *self.this_mut() = Frame {
+            pc: 0,
+            base: 1,
+            func: 0,
+            proto,
+            extra: 0,
+            failed: 0,
+            place: 0,
+            wanted: 2,
+            kind: FrameKind::Lua,
+            flags: 0,
+        };
+        Ok(())
+    }
+
+    /// Goes on with what did not return at once.
+    #[inline(never)]
+    fn run_on(&mut self, flow: Result<Flow, Raise>) -> Result<(), Raise> {
+        let result = match flow {
             Ok(_) => self.run(),
             Err(raise) => self.unwind(raise).and_then(|()| self.run()),
         };
         if result.is_err() {
-            self.depth = 1;
+            self.depth = 0;
         }
-        result.map(|()| 0)
+        result
     }
 
     #[inline]

@@ -106,6 +106,19 @@ impl Vm {
         }
     }
 
+    /// A field of a packet value, by its id plus one, if it is one load.
+    #[inline(never)]
+    pub(crate) fn packet_field(&mut self, o: &Value, id: u32, to: *mut Value) -> bool {
+        match self.packet.fast_field(*o, id.wrapping_sub(1) as u16) {
+            Some(v) if id != 0 => {
+                // SAFETY: a register.
+                unsafe { *to = v };
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// `GetField2` of anything that is not a packet, or of a field that is not one load.
     #[inline(never)]
     pub(crate) fn get_path_slow(&mut self, i: Inst, o: Value, first: Value, second: Value) -> Result<Flow, Raise> {

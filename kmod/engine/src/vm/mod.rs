@@ -288,6 +288,8 @@ pub struct Vm {
     pub(crate) protos: Ref,
     /// Functions that rules call.
     pub(crate) handles: [Value; HANDLES],
+    /// Prototypes of those that are Lua functions with a fixed number of parameters, else 0.
+    pub(crate) handle_protos: [Ref; HANDLES],
     pub(crate) handle_count: u32,
     /// Texts that scripts gave as reasons.
     pub(crate) reasons: [Value; HANDLES],
@@ -509,9 +511,24 @@ impl Vm {
         self.handles.get(handle as usize).copied().unwrap_or(Value::NIL)
     }
 
+    /// The first two values of the stack.
+    #[inline(always)]
+    pub(crate) fn first_two(&self) -> [Value; 2] {
+        // SAFETY: the stack is longer than that.
+        unsafe { *self.stack.cast::<[Value; 2]>() }
+    }
+
     /// Pins a function.
     pub(crate) fn add_handle(&mut self, v: Value) -> u32 {
         let handle = self.handle_count;
+        let proto = match self.lua_closure(v) {
+            Some(closure) => self.heap.header(closure).hash,
+            None => 0,
+        };
+        let plain = proto != 0 && self.proto(proto).vararg == 0;
+        if let Some(slot) = self.handle_protos.get_mut(handle as usize) {
+            *slot = if plain { proto } else { 0 };
+        }
         if let Some(slot) = self.handles.get_mut(handle as usize) {
             *slot = v;
             self.handle_count += 1;

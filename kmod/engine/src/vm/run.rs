@@ -40,7 +40,8 @@ struct Parts {
 impl Parts {
     #[inline(always)]
     fn imm(&self) -> i32 {
-        (u32::from(self.b) | u32::from(self.c) << 16) as i32
+        // SAFETY: the last four of the eight bytes, which are aligned to eight.
+        unsafe { *core::ptr::from_ref(self).cast::<i32>().add(1) }
     }
 }
 
@@ -264,11 +265,7 @@ impl Vm {
                             put!(r!($i.a), Value::NIL);
                             next!();
                         }
-                    } else if (*o).tag == Tag::Packet
-                        && (*key).aux != 0
-                        && let Some(v) = vm.packet.fast_field(*o, ((*key).aux - 1) as u16)
-                    {
-                        put!(r!($i.a), v);
+                    } else if (*o).tag == Tag::Packet && vm.packet_field(&*o, (*key).aux, r!($i.a)) {
                         next!();
                     }
                 }
@@ -323,22 +320,24 @@ impl Vm {
                         && (*f).wanted >= 0
                     {
                         let to = vm.slot((*f).func);
-                        let mut n = 0;
-                        let wanted = (*f).wanted as usize;
+                        let wanted = (*f).wanted as u32;
                         let store: Option<*const Value> = $store;
-                        if let Some(v) = store
-                            && wanted != 0
-                        {
-                            *to = *v;
-                            n = 1;
-                        }
-                        while n < wanted {
-                            *to.add(n) = Value::NIL;
-                            n += 1;
+                        let n = match store {
+                            Some(v) if wanted != 0 => {
+                                *to = *v;
+                                1
+                            }
+                            _ => 0,
+                        };
+                        if wanted == n + 1 {
+                            *to.add(n as usize) = Value::NIL;
+                        } else if wanted > n {
+                            cold_path();
+                            fill_nil(to.add(n as usize), wanted - n);
                         }
                         vm.depth -= 1;
                         if (*caller).kind == FrameKind::Host {
-                            vm.top = (*f).func + wanted as u32;
+                            vm.top = (*f).func + wanted;
                             return Ok(Flow::Leave);
                         }
                         enter_frame!();
@@ -744,5 +743,18 @@ impl Vm {
                 Flow::Leave => return Ok(Flow::Leave),
             }
         }
+    }
+}
+
+/// Sets `count` slots to nil.
+///
+/// # Safety
+///
+/// They are slots of the stack.
+#[inline(never)]
+unsafe fn fill_nil(at: *mut Value, count: u32) {
+    for n in 0..count as usize {
+        // SAFETY: the caller's promise: they are slots of the stack.
+        unsafe { *at.add(n) = Value::NIL };
     }
 }
