@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Paths of scripts that start with a text.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// At most this many are offered: nobody reads more.
 const MOST: usize = 200;
@@ -41,7 +41,8 @@ pub fn scripts(start: &str) -> Vec<String> {
             }
             // Follows links, which the entry's own type does not.
             let is_folder = entry.path().is_dir();
-            let is_script = Path::new(&name).extension().is_some_and(|ext| ext == "lua");
+            // Tests of scripts lie beside them, and are none.
+            let is_script = name.ends_with(".lua") && !name.ends_with("_test.lua");
             if is_folder {
                 Some((false, format!("{typed}{name}/")))
             } else {
@@ -62,7 +63,13 @@ mod tests {
     fn folders_first_then_scripts() {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().to_str().unwrap();
-        for name in ["block.lua", "blind.lua", "bleak.txt", ".hidden.lua"] {
+        for name in [
+            "block.lua",
+            "blind.lua",
+            "bleak.txt",
+            "block_test.lua",
+            ".hidden.lua",
+        ] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         std::fs::create_dir(folder.path().join("blue")).unwrap();

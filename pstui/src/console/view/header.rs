@@ -147,7 +147,7 @@ fn totals(model: &Model) -> Vec<Span<'static>> {
     ] {
         let role = if value > 0.0 { role } else { Role::Faint };
         spans.push(Span::styled(
-            format!("{:>6}", format::scaled(value)),
+            format!("{:>6}", format::scaled(value).trim_end()),
             theme.style(role),
         ));
         spans.push(Span::styled(format!(" {unit} "), theme.style(Role::Dim)));
