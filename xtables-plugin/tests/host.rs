@@ -147,7 +147,7 @@ fn mistakes_end_with_status_2_and_a_sentence() {
 fn a_script_with_a_mistake_is_refused_by_file_and_line() {
     let folder = Folder::new("wrong");
     let write = |name: &str, text: &str| {
-        std::fs::write(folder.0.join(name), text).expect("the folder is writable")
+        std::fs::write(folder.0.join(name), text).expect("the folder is writable");
     };
     write(
         "wrong.lua",
