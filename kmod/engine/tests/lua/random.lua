@@ -8,10 +8,10 @@ for _, lib in ipairs{"string", "table", "math", "utf8"} do
   for k, v in pairs(_G[lib]) do if type(v) == "function" then keys[#keys + 1] = k end end
   table.sort(keys)
   for _, k in ipairs(keys) do
-    if not ({random = 1, randomseed = 1, dump = 1, sin = 1, cos = 1, tan = 1, exp = 1, log = 1, acos = 1, asin = 1, atan = 1, atan2 = 1, pow = 1, cosh = 1, sinh = 1, tanh = 1, log10 = 1, frexp = 1, ldexp = 1, rep = 1})[k] then fns[#fns + 1] = _G[lib][k] names[#names + 1] = lib .. "." .. k end
+    if not ({random = 1, randomseed = 1, dump = 1, sin = 1, cos = 1, tan = 1, exp = 1, log = 1, acos = 1, asin = 1, atan = 1, atan2 = 1, pow = 1, cosh = 1, sinh = 1, tanh = 1, log10 = 1, frexp = 1, ldexp = 1, rep = 1, pack = lib == "table" and 1 or nil})[k] then fns[#fns + 1] = _G[lib][k] names[#names + 1] = lib .. "." .. k end
   end
 end
-for _, k in ipairs{"tonumber", "tostring", "type", "select", "rawequal", "rawlen", "rawget", "next", "ipairs", "assert", "error", "pcall"} do fns[#fns + 1] = _G[k] names[#names + 1] = k end
+for _, k in ipairs{"tonumber", "tostring", "type", "select", "rawequal", "rawlen", "rawget", "ipairs", "assert", "error", "pcall"} do fns[#fns + 1] = _G[k] names[#names + 1] = k end
 local function arg()
   local k = rnd(22)
   if k < 3 then return rnd(10) elseif k == 3 then return -rnd(10) elseif k == 4 then return rnd(100) / 4 elseif k == 5 then return ({math.maxinteger, math.mininteger, 2^53, -0.0, 1e308, 1e15, 255, 65536})[1 + rnd(8)]

@@ -46,6 +46,20 @@ fn rest() {
     compare(include_str!("../../../tests/lua/rest.lua"), 2000);
 }
 
+/// Random calls with random arguments. Left out is what may differ: the last bits of transcendental
+/// functions, and the borders of lists with holes.
+#[test]
+fn random() {
+    for seed in 1..=3 {
+        let whole = std::format!(
+            "SEED = {seed}\n{}{}",
+            include_str!("../../../tests/lua/prelude.lua"),
+            include_str!("../../../tests/lua/random.lua")
+        );
+        assert!(same(&whole) >= 20_000);
+    }
+}
+
 /// Every script ends by itself wherever its fuel runs out: no panic, and what it printed until then
 /// is the beginning of what it prints with enough.
 #[test]
@@ -64,7 +78,7 @@ fn fuel_may_end_anywhere() {
                 let same = all.iter().zip(&some).take_while(|(a, b)| a == b).count();
                 assert!(same == some.len(), "{name} with {fuel}");
             }
-            fuel += 1 + fuel * 3 / 2;
+            fuel += 1 + fuel * 3;
         }
     }
 }
@@ -75,17 +89,8 @@ fn memory_may_be_short() {
     for (name, source) in SCRIPTS {
         let mut whole = String::from(include_str!("../../../tests/lua/prelude.lua"));
         whole.push_str(source);
-        for memory in [
-            8 << 10,
-            12 << 10,
-            16 << 10,
-            24 << 10,
-            40 << 10,
-            64 << 10,
-            100 << 10,
-            200 << 10,
-        ] {
-            let (out, error) = engine(&whole, memory, 40_000_000);
+        for memory in [8 << 10, 16 << 10, 40 << 10, 100 << 10] {
+            let (out, error) = engine(&whole, memory, 5_000_000);
             assert!(
                 error.is_some() || !out.is_empty(),
                 "{name} with {memory} bytes"
