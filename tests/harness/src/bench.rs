@@ -40,7 +40,7 @@ pub fn kernel(products: Products<'_>, as_json: bool) -> Result<()> {
                 timeout: Some(LIMIT),
             };
             let mut out = Vec::new();
-            match session::run(&mut machine, &job, &mut out, &mut std::io::stderr())? {
+            match session::run(&mut machine, job, &mut out, &mut std::io::stderr())? {
                 Outcome::Exited(0) => Ok(String::from_utf8_lossy(&out).into_owned()),
                 outcome => bail!(
                     "{outcome:?}\n{}\n{}",

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::suite::Suite;
 use crate::vm::Products;
-use crate::{bench, check, demo, dist, flake, vm};
+use crate::{bench, check, demo, dist, flake, profile, vm};
 
 /// Builds, runs, tests and packages PacketScript.
 #[derive(Parser)]
@@ -41,6 +41,9 @@ enum Task {
         /// In a kernel, in executed instructions.
         #[arg(long, required = true)]
         kernel: bool,
+        /// What one packet's instructions are spent on, with a script of tests/bench: accept, udp53, count, loop.
+        #[arg(long, value_name = "SCRIPT", conflicts_with = "json")]
+        profile: Option<String>,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -95,11 +98,16 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         }),
         Task::Bench {
             kernel: _,
+            profile,
             json,
             packages,
         } => {
             let products = packages.as_deref().map_or(Products::Built, Products::Given);
-            bench::kernel(products, *json).map(|()| ExitCode::SUCCESS)
+            match profile {
+                Some(script) => profile::run(products, script),
+                None => bench::kernel(products, *json),
+            }
+            .map(|()| ExitCode::SUCCESS)
         }
         Task::Demo { suite } => demo::run(suite),
         Task::Nix => flake::run().map(|()| ExitCode::SUCCESS),

@@ -151,7 +151,7 @@ fn load(name: &str, built: &str) -> Result<String> {
         };
         let mut said = Vec::new();
         let mut complained = Vec::new();
-        match session::run(&mut machine, &job, &mut said, &mut complained)? {
+        match session::run(&mut machine, job, &mut said, &mut complained)? {
             Outcome::Exited(0) => Ok(format!(
                 "Loaded into {name}'s kernel {release}, and unloaded."
             )),

@@ -57,6 +57,8 @@ pub struct Boot {
     pub initramfs: PathBuf,
     /// The root disk's image.
     pub disk: PathBuf,
+    /// Further arguments for QEMU.
+    pub more: Vec<String>,
 }
 
 /// What came over the agent's port.
@@ -219,6 +221,7 @@ fn arguments(boot: &Boot, shape: Shape, log: &Path) -> Vec<String> {
     );
     add("-serial", "chardev:console".into());
     add("-display", "none".into());
+    all.extend_from_slice(&boot.more);
     for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
         all.push(flag.to_owned());
     }

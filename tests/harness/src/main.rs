@@ -21,6 +21,7 @@ mod machine;
 mod matrix;
 
 mod packaging;
+mod profile;
 mod progress;
 mod root;
 mod session;

@@ -28,7 +28,7 @@ pub fn run(name: &str, packages: &Packages) -> Result<Counts> {
     };
     let mut out = Prefixed::new(name);
     let mut err = Prefixed::new(name);
-    let outcome = session::run(&mut machine, &job, &mut out, &mut err)?;
+    let outcome = session::run(&mut machine, job, &mut out, &mut err)?;
     let counts = count(name, &out.whole);
     match outcome {
         Outcome::TimedOut => bail!("the cases did not end in time\n{}", machine.log_tail()),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Running one command in a machine: its input, output and status.
 
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::fs::File;
+use std::io::{PipeReader, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,7 +19,7 @@ use crate::machine::{Event, Machine};
 use crate::terminal;
 
 /// Where the command's input comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Input {
     /// There is none.
     Nothing,
@@ -26,6 +27,8 @@ pub enum Input {
     Ours,
     /// Our terminal: the command gets one of its own, of the same size.
     Terminal,
+    /// What comes out of this pipe.
+    Pipe(PipeReader),
 }
 
 /// What is run.
@@ -52,7 +55,7 @@ pub enum Outcome {
 /// Runs `job`; what it writes goes to `out` and `err` as it comes.
 pub fn run(
     machine: &mut Machine,
-    job: &Job<'_>,
+    job: Job<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Outcome> {
@@ -60,7 +63,7 @@ pub fn run(
     if let Some(folder) = job.share {
         share(machine.port(), folder)?;
     }
-    let on_terminal = job.input == Input::Terminal;
+    let on_terminal = matches!(job.input, Input::Terminal);
     let mut environment = Vec::new();
     for key in ["TERM", "COLORTERM", "NO_COLOR", "LANG"] {
         if let (true, Ok(value)) = (on_terminal, std::env::var(key)) {
@@ -71,7 +74,7 @@ pub fn run(
     let request = Run {
         terminal,
         environment,
-        arguments: job.arguments.clone(),
+        arguments: job.arguments,
     };
     wire::write(&mut machine.port(), Kind::Run, &request.encode())?;
     let _raw = if on_terminal {
@@ -81,7 +84,11 @@ pub fn run(
     };
     match job.input {
         Input::Nothing => wire::write(&mut machine.port(), Kind::StdinEnd, b"")?,
-        input => send_input(machine.port().try_clone()?, input)?,
+        Input::Pipe(pipe) => send_input(machine.port().try_clone()?, pipe.into(), false)?,
+        Input::Ours | Input::Terminal => {
+            let input = std::io::stdin().as_fd().try_clone_to_owned()?;
+            send_input(machine.port().try_clone()?, input, on_terminal)?;
+        }
     }
     loop {
         match machine.next_event(deadline)? {
@@ -130,11 +137,11 @@ fn share(mut port: &UnixStream, folder: &Path) -> Result<()> {
     Ok(wire::write(&mut port, Kind::Share, b"")?)
 }
 
-/// Sends our input, and changes of the terminal's size, from a thread: the main one must always
-/// be free to take output, or both sides could wait for each other.
-fn send_input(port: UnixStream, input: Input) -> Result<()> {
+/// Sends the command's input, and changes of the terminal's size, from a thread: the main one must
+/// always be free to take output, or both sides could wait for each other.
+fn send_input(port: UnixStream, input: OwnedFd, on_terminal: bool) -> Result<()> {
     let mut signals = SigSet::empty();
-    if input == Input::Terminal {
+    if on_terminal {
         for signal in [
             Signal::SIGWINCH,
             Signal::SIGTERM,
@@ -148,23 +155,20 @@ fn send_input(port: UnixStream, input: Input) -> Result<()> {
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
     std::thread::spawn(move || {
         // The machine is gone, or somebody asked us to end: the main thread sees the port close.
-        if forward_input(&port, &signals).is_err() {
+        if forward_input(&port, File::from(input), &signals).is_err() {
             let _ = port.shutdown(std::net::Shutdown::Both);
         }
     });
     Ok(())
 }
 
-fn forward_input(mut port: &UnixStream, signals: &SignalFd) -> Result<()> {
-    let mut input = std::io::stdin().lock();
+fn forward_input(mut port: &UnixStream, mut input: File, signals: &SignalFd) -> Result<()> {
     let mut buffer = vec![0; wire::MAX_PAYLOAD];
     let mut open = true;
     loop {
-        // SAFETY: standard input stays open as long as the process does.
-        let stdin = unsafe { BorrowedFd::borrow_raw(0) };
         let mut polled = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         if open {
-            polled.push(PollFd::new(stdin, PollFlags::POLLIN));
+            polled.push(PollFd::new(input.as_fd(), PollFlags::POLLIN));
         }
         match poll(&mut polled, PollTimeout::NONE) {
             Ok(_) => {}
@@ -177,7 +181,8 @@ fn forward_input(mut port: &UnixStream, signals: &SignalFd) -> Result<()> {
                 .and_then(PollFd::revents)
                 .is_some_and(|events| !events.is_empty())
         };
-        if ready(0) {
+        let (signalled, readable) = (ready(0), ready(1));
+        if signalled {
             match signals.read_signal()? {
                 Some(signal) if signal.ssi_signo as i32 == Signal::SIGWINCH as i32 => {
                     wire::write(&mut port, Kind::Resize, &terminal::size().encode())?;
@@ -185,7 +190,7 @@ fn forward_input(mut port: &UnixStream, signals: &SignalFd) -> Result<()> {
                 _ => bail!("ended by a signal"),
             }
         }
-        if ready(1) {
+        if readable {
             let count = input.read(&mut buffer)?;
             if count == 0 {
                 open = false;

@@ -71,6 +71,7 @@ fn boot_from(suite: &Suite, root: &Root, disk: PathBuf) -> Result<Boot> {
         kernel: root.kernel(),
         initramfs: root.initramfs(suite)?,
         disk,
+        more: Vec::new(),
     })
 }
 
@@ -91,7 +92,7 @@ pub fn run(request: &Request<'_>) -> Result<ExitCode> {
     };
     let outcome = session::run(
         &mut machine,
-        &job,
+        job,
         &mut std::io::stdout(),
         &mut std::io::stderr(),
     )?;
