@@ -4,6 +4,8 @@
 //! An environment is a region of memory with a machine at its start. Everything here takes the region
 //! as a pointer, because that is what the kernel has; `user` wraps it for user space.
 
+#![allow(clippy::cast_ptr_alignment, reason = "regions are aligned")]
+
 use crate::bytecode::image::Image;
 use crate::bytecode::verify::verify;
 use crate::host::{PACKET_MATCH, Packet, RunResult, Status};

@@ -46,7 +46,7 @@ fn compile(chunks: &[Chunk], options: Options) -> Result<Program, Diagnostic> {
     let size = compiler::workspace_size(source).div_ceil(8);
     let mut work = vec![0u64; size];
     // SAFETY: the bytes of a vector of words.
-    let bytes = unsafe { core::slice::from_raw_parts_mut(work.as_mut_ptr().cast::<u8>(), size * 8) };
+    let bytes = unsafe { core::slice::from_raw_parts_mut(work.as_mut_ptr().cast::<u8>(), size.saturating_mul(8)) };
     let len = compiler::compile(chunks, options, bytes)?.len();
     work.truncate(len.div_ceil(8));
     Ok(Program { image: work.into_boxed_slice(), len })
@@ -216,7 +216,7 @@ impl Environment {
         let mut text = Text::new(&mut buf);
         let bound = self.machine().bind(name.as_bytes(), &mut text);
         let len = text.len;
-        bound.map_err(|_| String::from_utf8_lossy(&buf[..len]).into_owned())
+        bound.map_err(|_| String::from_utf8_lossy(buf.get(..len).unwrap_or_default()).into_owned())
     }
 
     /// Runs a function on a packet. Fuel 0 is the environment's own limit.
@@ -294,9 +294,9 @@ pub mod plain {
         let script = vm.new_string(script.as_bytes())?;
         vm.raw_set_int(t, 0, script)?;
         let mut values = std::vec::Vec::new();
-        for (i, arg) in args.iter().enumerate() {
+        for (i, arg) in (1..).zip(args) {
             let v = vm.new_string(arg)?;
-            vm.raw_set_int(t, i as i64 + 1, v)?;
+            vm.raw_set_int(t, i, v)?;
             values.push(v);
         }
         let main = vm.program_main()?;

@@ -204,10 +204,12 @@ impl Vm {
     /// How many variables to be closed lie at or above an index.
     fn tbc_from(&self, base: u32) -> u32 {
         let mut n = 0;
-        // SAFETY: the list has that many entries.
-        while n < self.tbc_count
-            && unsafe { *self.tbc.wrapping_add((self.tbc_count - n) as usize - 1) } >= base
-        {
+        while n < self.tbc_count {
+            // SAFETY: the list has that many entries.
+            let index = unsafe { *self.tbc.wrapping_add((self.tbc_count - n) as usize - 1) };
+            if index < base {
+                break;
+            }
             n += 1;
         }
         n

@@ -13,6 +13,14 @@
 //! * `native` — what native functions see of all this
 #![allow(unsafe_code)]
 #![allow(
+    clippy::many_single_char_names,
+    clippy::cast_precision_loss,
+    clippy::cast_ptr_alignment,
+    clippy::float_cmp,
+    clippy::option_option,
+    reason = "operands have letters, numbers are compared and converted as Lua does, regions are aligned"
+)]
+#![allow(
     clippy::arithmetic_side_effects,
     reason = "indices of the stacks stay below their limits; what Lua computes wraps explicitly"
 )]

@@ -155,6 +155,7 @@ pub const fn native(library: u32, index: u32) -> Value {
     Value { tag: Tag::Native, aux: 0, payload: (library << 16 | index) as u64 }
 }
 
+#[allow(clippy::panic, reason = "only ever evaluated by the compiler")]
 /// The place of a native in a list, at compile time. A name that is not there does not compile.
 pub const fn index_of(list: &[NativeDef], name: &str) -> u32 {
     let name = name.as_bytes();

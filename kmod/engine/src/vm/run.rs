@@ -13,6 +13,8 @@
 //! kind that the operation says, upvalues below the function's number, jump targets inside the
 //! function; the last instruction ends the function; "up to the top" follows what sets the top.
 
+#![allow(clippy::incompatible_msrv, reason = "`cold_path` is in every toolchain that builds this")]
+
 use super::call::Flow;
 use super::error::Raise;
 use super::native::ALL;
@@ -80,6 +82,15 @@ impl Vm {
                     vm.this_mut().pc = next.offset_from(code) as u32;
                 }
             }};
+        }
+        // Kernels are compiled without jump tables: what is rare goes to the far end of the tree of
+        // compares.
+        macro_rules! cold {
+            () => {
+                if cfg!(not(feature = "user")) {
+                    cold_path();
+                }
+            };
         }
         // Registers and constants by number.
         macro_rules! r {
@@ -525,10 +536,17 @@ impl Vm {
                     }
                 }
                 Op::SetField => set_field!(r!(i.a), k!(i.b), r!(i.c)),
-                Op::SetFieldK => set_field!(r!(i.a), k!(i.b), k!(i.c)),
+                Op::SetFieldK => {
+                    cold!();
+                    set_field!(r!(i.a), k!(i.b), k!(i.c));
+                }
                 Op::SetIndex => set_index!(r!(i.a), r!(i.b), r!(i.c)),
-                Op::SetIndexK => set_index!(r!(i.a), r!(i.b), k!(i.c)),
+                Op::SetIndexK => {
+                    cold!();
+                    set_index!(r!(i.a), r!(i.b), k!(i.c));
+                }
                 Op::SetInt => {
+                    cold!();
                     let (o, v) = (r!(i.a), r!(i.c));
                     // SAFETY: registers.
                     unsafe {
@@ -541,24 +559,29 @@ impl Vm {
                     }
                 }
                 Op::SetTabUp => {
+                    cold!();
                     // SAFETY: what verified code promises.
                     set_field!(unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) }, k!(i.b), r!(i.c));
                 }
                 Op::SetTabUpK => {
+                    cold!();
                     // SAFETY: what verified code promises.
                     set_field!(unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) }, k!(i.b), k!(i.c));
                 }
                 Op::SelfField => {
+                    cold!();
                     let o = r!(i.b);
                     // SAFETY: registers; R[A] may be R[B], so the receiver is put away first.
                     unsafe { *r!(i.a).add(1) = *o };
+                    // SAFETY: as above.
                     get_field!(i, unsafe { r!(i.a).add(1) });
                 }
                 Op::Extra => {
-                    cold_path();
+                    cold!();
                     next!();
                 }
                 Op::GetBox => {
+                    cold!();
                     let b = r!(i.b);
                     if tag!(b) == Tag::Box {
                         // SAFETY: a box's cell.
@@ -567,6 +590,7 @@ impl Vm {
                     }
                 }
                 Op::SetBox => {
+                    cold!();
                     let (b, v) = (r!(i.a), r!(i.b));
                     // SAFETY: registers and a box's cell.
                     unsafe {
@@ -577,11 +601,13 @@ impl Vm {
                     }
                 }
                 Op::GetUp => {
+                    cold!();
                     // SAFETY: what verified code promises.
                     unsafe { *r!(i.a) = *vm.heap.exec.upvalues.add(usize::from(i.b)) };
                     next!();
                 }
                 Op::GetUpBox => {
+                    cold!();
                     // SAFETY: what verified code promises, and a box's cell.
                     unsafe {
                         let b = vm.heap.exec.upvalues.add(usize::from(i.b));
@@ -592,6 +618,7 @@ impl Vm {
                     }
                 }
                 Op::SetUp => {
+                    cold!();
                     // SAFETY: what verified code promises, and a box's cell.
                     unsafe {
                         let (b, v) = (vm.heap.exec.upvalues.add(usize::from(i.a)), r!(i.b));
@@ -602,6 +629,7 @@ impl Vm {
                     }
                 }
                 Op::LoadNil => {
+                    cold!();
                     let mut n = 0;
                     while n < i.b {
                         put!(r!(u16::from(i.a) + n), Value::NIL);
@@ -610,36 +638,90 @@ impl Vm {
                     next!();
                 }
                 Op::LoadFalse => {
+                    cold!();
                     put!(r!(i.a), Value::boolean(false));
                     next!();
                 }
                 Op::LoadTrue => {
+                    cold!();
                     put!(r!(i.a), Value::boolean(true));
                     next!();
                 }
                 Op::Add => arith!(i, r!(i.c), i64::wrapping_add, arith::add),
                 Op::Sub => arith!(i, r!(i.c), i64::wrapping_sub, arith::sub),
-                Op::Mul => arith!(i, r!(i.c), i64::wrapping_mul, arith::mul),
+                Op::Mul => {
+                    cold!();
+                    arith!(i, r!(i.c), i64::wrapping_mul, arith::mul);
+                }
                 Op::AddK => arith!(i, k!(i.c), i64::wrapping_add, arith::add),
-                Op::SubK => arith!(i, k!(i.c), i64::wrapping_sub, arith::sub),
-                Op::MulK => arith!(i, k!(i.c), i64::wrapping_mul, arith::mul),
-                Op::Div => divide!(i, r!(i.c)),
-                Op::DivK => divide!(i, k!(i.c)),
-                Op::Mod => floor!(i, r!(i.c), arith::floor_mod, arith::float_mod),
-                Op::IDiv => floor!(i, r!(i.c), arith::floor_div, arith::float_floor_div),
-                Op::ModK => floor!(i, k!(i.c), arith::floor_mod, arith::float_mod),
-                Op::IDivK => floor!(i, k!(i.c), arith::floor_div, arith::float_floor_div),
+                Op::SubK => {
+                    cold!();
+                    arith!(i, k!(i.c), i64::wrapping_sub, arith::sub);
+                }
+                Op::MulK => {
+                    cold!();
+                    arith!(i, k!(i.c), i64::wrapping_mul, arith::mul);
+                }
+                Op::Div => {
+                    cold!();
+                    divide!(i, r!(i.c));
+                }
+                Op::DivK => {
+                    cold!();
+                    divide!(i, k!(i.c));
+                }
+                Op::Mod => {
+                    cold!();
+                    floor!(i, r!(i.c), arith::floor_mod, arith::float_mod);
+                }
+                Op::IDiv => {
+                    cold!();
+                    floor!(i, r!(i.c), arith::floor_div, arith::float_floor_div);
+                }
+                Op::ModK => {
+                    cold!();
+                    floor!(i, k!(i.c), arith::floor_mod, arith::float_mod);
+                }
+                Op::IDivK => {
+                    cold!();
+                    floor!(i, k!(i.c), arith::floor_div, arith::float_floor_div);
+                }
                 Op::BAnd => ints!(i, r!(i.c), |x, y| x & y),
-                Op::BOr => ints!(i, r!(i.c), |x, y| x | y),
-                Op::BXor => ints!(i, r!(i.c), |x, y| x ^ y),
+                Op::BOr => {
+                    cold!();
+                    ints!(i, r!(i.c), |x, y| x | y);
+                }
+                Op::BXor => {
+                    cold!();
+                    ints!(i, r!(i.c), |x, y| x ^ y);
+                }
                 Op::BAndK => ints!(i, k!(i.c), |x, y| x & y),
-                Op::BOrK => ints!(i, k!(i.c), |x, y| x | y),
-                Op::BXorK => ints!(i, k!(i.c), |x, y| x ^ y),
-                Op::Shl => ints!(i, r!(i.c), arith::shift_left),
-                Op::Shr => ints!(i, r!(i.c), arith::shift_right),
-                Op::ShlK => ints!(i, k!(i.c), arith::shift_left),
-                Op::ShrK => ints!(i, k!(i.c), arith::shift_right),
+                Op::BOrK => {
+                    cold!();
+                    ints!(i, k!(i.c), |x, y| x | y);
+                }
+                Op::BXorK => {
+                    cold!();
+                    ints!(i, k!(i.c), |x, y| x ^ y);
+                }
+                Op::Shl => {
+                    cold!();
+                    ints!(i, r!(i.c), arith::shift_left);
+                }
+                Op::Shr => {
+                    cold!();
+                    ints!(i, r!(i.c), arith::shift_right);
+                }
+                Op::ShlK => {
+                    cold!();
+                    ints!(i, k!(i.c), arith::shift_left);
+                }
+                Op::ShrK => {
+                    cold!();
+                    ints!(i, k!(i.c), arith::shift_right);
+                }
                 Op::Unm => {
+                    cold!();
                     let x = r!(i.b);
                     if tag!(x) == Tag::Int {
                         put!(r!(i.a), Value::int(int!(x).wrapping_neg()));
@@ -651,6 +733,7 @@ impl Vm {
                     }
                 }
                 Op::BNot => {
+                    cold!();
                     let x = r!(i.b);
                     if tag!(x) == Tag::Int {
                         put!(r!(i.a), Value::int(!int!(x)));
@@ -658,11 +741,13 @@ impl Vm {
                     }
                 }
                 Op::Not => {
+                    cold!();
                     let truth = tag!(r!(i.b)) as u32 > Tag::False as u32;
                     put!(r!(i.a), Value::boolean(!truth));
                     next!();
                 }
                 Op::Len => {
+                    cold!();
                     let x = r!(i.b);
                     // SAFETY: a register; a table's cell.
                     unsafe {
@@ -678,17 +763,42 @@ impl Vm {
                 Op::JmpNeK => equal!(i, k!(i.imm()), false),
                 Op::JmpLt => compare!(i, i64::lt, Event::Lt, true),
                 Op::JmpNLt => compare!(i, i64::lt, Event::Lt, false),
-                Op::JmpLe => compare!(i, i64::le, Event::Le, true),
-                Op::JmpNLe => compare!(i, i64::le, Event::Le, false),
+                Op::JmpLe => {
+                    cold!();
+                    compare!(i, i64::le, Event::Le, true);
+                }
+                Op::JmpNLe => {
+                    cold!();
+                    compare!(i, i64::le, Event::Le, false);
+                }
                 Op::JmpLtI => compare_immediate!(i, i64::lt, f64::lt, true),
                 Op::JmpNLtI => compare_immediate!(i, i64::lt, f64::lt, false),
-                Op::JmpLeI => compare_immediate!(i, i64::le, f64::le, true),
-                Op::JmpNLeI => compare_immediate!(i, i64::le, f64::le, false),
-                Op::JmpGtI => compare_immediate!(i, i64::gt, f64::gt, true),
-                Op::JmpNGtI => compare_immediate!(i, i64::gt, f64::gt, false),
-                Op::JmpGeI => compare_immediate!(i, i64::ge, f64::ge, true),
-                Op::JmpNGeI => compare_immediate!(i, i64::ge, f64::ge, false),
+                Op::JmpLeI => {
+                    cold!();
+                    compare_immediate!(i, i64::le, f64::le, true);
+                }
+                Op::JmpNLeI => {
+                    cold!();
+                    compare_immediate!(i, i64::le, f64::le, false);
+                }
+                Op::JmpGtI => {
+                    cold!();
+                    compare_immediate!(i, i64::gt, f64::gt, true);
+                }
+                Op::JmpNGtI => {
+                    cold!();
+                    compare_immediate!(i, i64::gt, f64::gt, false);
+                }
+                Op::JmpGeI => {
+                    cold!();
+                    compare_immediate!(i, i64::ge, f64::ge, true);
+                }
+                Op::JmpNGeI => {
+                    cold!();
+                    compare_immediate!(i, i64::ge, f64::ge, false);
+                }
                 Op::TForLoop => {
+                    cold!();
                     let a = r!(i.a);
                     // SAFETY: the loop has these registers.
                     unsafe {
@@ -701,6 +811,7 @@ impl Vm {
                     burn!(i);
                 }
                 Op::TForCall => {
+                    cold!();
                     let a = r!(i.a);
                     // SAFETY: the loop has these registers and room for a call behind them.
                     unsafe {
@@ -725,7 +836,7 @@ impl Vm {
                 | Op::TForPrep
                 | Op::VarArg
                 | Op::Tbc
-                | Op::Close => {}
+                | Op::Close => cold!(),
             }
             save!();
             // SAFETY: what verified code promises: an instruction.
