@@ -496,7 +496,7 @@ impl Compiler<'_, '_> {
 
     /// Makes sure that a value is either in a register or a constant.
     pub(super) fn put_value(&mut self, e: &mut Exp) -> Result<()> {
-        if e.has_jumps() {
+        if e.has_jumps() || matches!(e.kind, Kind::Jump(_)) {
             self.put_any(e)?;
             Ok(())
         } else {

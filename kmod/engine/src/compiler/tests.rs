@@ -749,3 +749,13 @@ fn a_variable_that_always_holds_a_number_is_one() {
     );
     assert!(listing(&std::format!("{text} most = 11"), PLAIN).contains("GetUpBox"));
 }
+
+#[test]
+fn a_comparison_as_key_is_finished_before_its_table_is_read() {
+    // The table is an upvalue or in a box, and read behind the key.
+    let text = "local t, u = {}, {} u = t
+        function f(a) return t[a < 1], u[a == 2] end
+        local function g() u = nil end
+        return u[#t <= 16], u[#t > 3 and 1]";
+    compile_text(text.as_bytes(), PLAIN).unwrap();
+}
