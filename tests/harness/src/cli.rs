@@ -29,6 +29,9 @@ enum Task {
         /// bullseye, bookworm, trixie, backports, or any other Debian release by name.
         #[arg(long, default_value = "bookworm")]
         suite: String,
+        /// With the .deb files in this folder instead of packages built now.
+        #[arg(long, value_name = "DIR")]
+        packages: Option<PathBuf>,
     },
     /// Runs every test and ends with counts.
     Test {
@@ -109,7 +112,10 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
             }
             .map(|()| ExitCode::SUCCESS)
         }
-        Task::Demo { suite } => demo::run(suite),
+        Task::Demo { suite, packages } => demo::run(
+            suite,
+            packages.as_deref().map_or(Products::Built, Products::Given),
+        ),
         Task::Nix => flake::run().map(|()| ExitCode::SUCCESS),
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => {

@@ -8,13 +8,14 @@ use anyhow::Result;
 
 use crate::machine::Shape;
 use crate::suite::Suite;
-use crate::{progress, tools, vm};
+use crate::vm::{self, Products};
+use crate::{progress, tools};
 
 /// What the demonstration consists of, below tests/.
 const FILES: [(&str, &str); 2] = [("demo/run", "run"), ("e2e/lib.sh", "lib.sh")];
 
 /// Boots `suite` and runs the demonstration in it, on our terminal if we have one.
-pub fn run(suite: &str) -> Result<ExitCode> {
+pub fn run(suite: &str, products: Products<'_>) -> Result<ExitCode> {
     let suite = Suite::by_name(suite)?;
     let share = tempfile::tempdir()?;
     for (from, to) in FILES {
@@ -26,7 +27,7 @@ pub fn run(suite: &str) -> Result<ExitCode> {
     progress::note("the first time, this builds everything and takes about 10 minutes");
     vm::run(&vm::Request {
         suite: &suite,
-        products: vm::Products::Built,
+        products,
         shape: Shape::default(),
         share: Some(share.path()),
         timeout: None,
