@@ -352,17 +352,28 @@ impl Vm {
         }
     }
 
-    /// A string value with part of the bytes of another.
+    /// A string value with part of the bytes of another; of the packet's bytes, a smaller view.
     pub fn substring(&mut self, of: Value, start: usize, end: usize) -> Result<Value, Raise> {
-        let of = self.owned_string(of)?;
+        if of.tag == Tag::Bytes {
+            let end = end.min(self.packet_bytes(of).len());
+            let start = start.min(end);
+            let offset = u64::from(of.payload as u32) + start as u64;
+            return Ok(Value { payload: offset | ((end - start) as u64) << 32, ..of });
+        }
         let r = self.heap.substring(of.as_ref(), start, end);
         self.memory(r)
     }
 
     /// Appends part of a string to a buffer.
     pub fn push_part(&mut self, buffer: Ref, of: Value, start: usize, end: usize) -> Result<(), Raise> {
-        let of = self.owned_string(of)?;
-        let r = self.heap.push_part(buffer, of.as_ref(), start, end);
+        let r = if of.tag == Tag::Bytes {
+            let Self { heap, packet, .. } = self;
+            let bytes = packet.bytes_of(of).unwrap_or(&[]);
+            let end = end.min(bytes.len());
+            heap.push_bytes(buffer, bytes.get(start.min(end)..end).unwrap_or(&[]))
+        } else {
+            self.heap.push_part(buffer, of.as_ref(), start, end)
+        };
         self.memory(r)
     }
 
