@@ -187,6 +187,11 @@ impl<'w> Builder<'w> {
         self.bytes.len()
     }
 
+    /// The bytes of the string in the making.
+    pub fn string_since(&self, start: usize) -> &[u8] {
+        self.bytes.as_slice().get(start..).unwrap_or(&[])
+    }
+
     /// Makes the bytes from `start` on a name, or finds the one that is the same.
     pub fn intern(&mut self, start: usize) -> Result<u32, Full> {
         let bytes = self.bytes.as_slice();

@@ -79,6 +79,9 @@ pub enum LexError {
     Full,
     /// A message, with the piece of text that it is `near` to.
     Near(&'static str, (usize, usize)),
+    /// A message about a string, near to its first byte, its contents so far and the piece of text at
+    /// which it goes wrong.
+    InString(&'static str, usize, (usize, usize)),
     /// A message that ends in the line where something began, at the end of the text.
     Unfinished(&'static str, u32),
     /// Too many lines.
@@ -344,8 +347,22 @@ impl<'t> Lexer<'t> {
                 None => {
                     return Err(LexError::Near("unfinished string", (self.at, self.at)));
                 }
-                Some(b'\n' | b'\r') => return Err(self.near("unfinished string")),
-                Some(b'\\') => self.escape(strings)?,
+                Some(b'\n' | b'\r') => {
+                    return Err(LexError::InString(
+                        "unfinished string",
+                        begin,
+                        (self.at, self.at),
+                    ));
+                }
+                Some(b'\\') => {
+                    let from = self.at;
+                    self.escape(strings).map_err(|error| match error {
+                        LexError::Near(message, _) => {
+                            LexError::InString(message, begin, (from, self.at))
+                        }
+                        other => other,
+                    })?;
+                }
                 Some(c) => {
                     self.advance();
                     if c == quote {

@@ -351,6 +351,20 @@ impl<'t> Compiler<'_, 't> {
                     Text::Near(piece, span.0 != span.1),
                 ])
             }
+            Err(LexError::InString(message, begin, span)) => {
+                let quote = self
+                    .lexer
+                    .piece((self.lexer.start, self.lexer.start.wrapping_add(1)));
+                let fault = self.diagnose(&[
+                    Text::Str(message),
+                    Text::Str(" near '"),
+                    Text::Bytes(quote),
+                    Text::Near(self.b.string_since(begin), false),
+                    Text::Bytes(self.lexer.piece(span)),
+                    Text::Str("'"),
+                ]);
+                self.raise(fault)
+            }
             Err(LexError::Unfinished(what, line)) => self.fail(&[
                 Text::Str("unfinished long "),
                 Text::Str(what),
