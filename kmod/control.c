@@ -39,7 +39,7 @@ static const struct nla_policy ps_policy[__PS_A_MAX] = {
 	[PS_A_TGINFO] = NLA_POLICY_EXACT_LEN(sizeof(struct xt_lua_tginfo)),
 };
 
-/* ---- replies ---------------------------------------------------------------------------------- */
+/* ---- replies --------------------------------------------------------------------------------- */
 
 static struct sk_buff *ps_reply_new(struct ps_request *req, u8 cmd, size_t room, void **head)
 {
@@ -95,7 +95,7 @@ static void ps_reply_error(struct ps_request *req)
 		ps_reply_end(req, skb, head, nla_put_string(skb, PS_A_TEXT, req->err.at));
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static int ps_request_name(struct ps_request *req)
 {
@@ -458,7 +458,7 @@ struct genl_family ps_genl_family __ro_after_init = {
 	.module = THIS_MODULE,
 };
 
-/* ---- sockets that close ----------------------------------------------------------------------- */
+/* ---- sockets that close ---------------------------------------------------------------------- */
 
 static int ps_netlink_event(struct notifier_block *block, unsigned long event, void *data)
 {

@@ -98,7 +98,7 @@ extern struct ps_param ps_net_memory;
 extern unsigned int ps_proc_gid;
 extern struct workqueue_struct *ps_workqueue;
 
-/* ---- counters --------------------------------------------------------------------------------- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 /**
  * struct ps_counts - what became of packets
@@ -112,7 +112,7 @@ struct ps_counts {
 	u64 time;
 };
 
-/* ---- net.c ------------------------------------------------------------------------------------ */
+/* ---- net.c ----------------------------------------------------------------------------------- */
 
 /**
  * struct ps_net - PacketScript in one network namespace
@@ -144,7 +144,7 @@ void ps_net_put(struct ps_net *pn);
 int ps_net_init(void);
 void ps_net_exit(void);
 
-/* ---- source.c --------------------------------------------------------------------------------- */
+/* ---- source.c -------------------------------------------------------------------------------- */
 
 /**
  * struct ps_source - a script with its modules and arguments, in one allocation
@@ -165,7 +165,7 @@ int ps_source_write(struct sk_buff *to, const struct ps_source *source, bool bri
 size_t ps_source_room(const struct ps_source *source, bool brief);
 u64 ps_source_hash(const struct ps_source *source);
 
-/* ---- registry.c ------------------------------------------------------------------------------- */
+/* ---- registry.c ------------------------------------------------------------------------------ */
 
 /**
  * struct ps_version - one content of a script
@@ -230,7 +230,7 @@ u64 ps_stage_add(struct ps_version *version, struct ps_env *env, u32 portid);
 void ps_stage_release(struct ps_net *pn, u32 portid);
 void ps_registry_clear(struct ps_net *pn);
 
-/* ---- env.c ------------------------------------------------------------------------------------ */
+/* ---- env.c ----------------------------------------------------------------------------------- */
 
 /**
  * struct ps_mail - what an environment has to tell, until its work item gets to it
@@ -304,7 +304,7 @@ int ps_env_find_function(struct ps_env *env, const char *name, struct ps_text *e
 size_t ps_env_error_text(struct ps_env *env, u8 *buf, size_t len);
 u64 ps_env_live(struct ps_env *env);
 
-/* ---- rule.c ----------------------------------------------------------------------------------- */
+/* ---- rule.c ---------------------------------------------------------------------------------- */
 
 /**
  * struct ps_binding - what a rule runs: swapped as one
@@ -351,12 +351,12 @@ void ps_rule_sum(const struct ps_rule *rule, unsigned int hook, struct ps_counts
 void ps_rule_reset(struct ps_rule *rule);
 void ps_counts_add(struct ps_counts *to, const struct ps_counts *from);
 
-/* ---- run.c ------------------------------------------------------------------------------------ */
+/* ---- run.c ----------------------------------------------------------------------------------- */
 
 struct xt_action_param;
 unsigned int ps_target(struct sk_buff *skb, const struct xt_action_param *par);
 
-/* ---- target.c, control.c, event.c, proc.c ----------------------------------------------------- */
+/* ---- target.c, control.c, event.c, proc.c ---------------------------------------------------- */
 
 extern struct genl_family ps_genl_family;
 int ps_target_init(void);
@@ -370,7 +370,7 @@ void ps_mail_deliver(struct work_struct *work);
 int ps_proc_init(struct ps_net *pn);
 void ps_proc_exit(struct ps_net *pn);
 
-/* ---- frame.c ---------------------------------------------------------------------------------- */
+/* ---- frame.c --------------------------------------------------------------------------------- */
 
 /**
  * struct ps_frame - one entry into the engine

@@ -14,7 +14,7 @@
 
 #include "ps.h"
 
-/* ---- versions --------------------------------------------------------------------------------- */
+/* ---- versions -------------------------------------------------------------------------------- */
 
 /*
  * ps_version_put - drop a reference to the memory
@@ -352,7 +352,7 @@ int ps_version_unload(struct ps_net *pn, const char *name, struct ps_text *err)
 	return 0;
 }
 
-/* ---- reload ----------------------------------------------------------------------------------- */
+/* ---- reload ---------------------------------------------------------------------------------- */
 
 static void ps_reload_cancel(struct ps_net *pn)
 {
@@ -462,7 +462,7 @@ int ps_version_reload(struct ps_version *version, u32 *moved, struct ps_text *er
 	return ret;
 }
 
-/* ---- stages ----------------------------------------------------------------------------------- */
+/* ---- stages ---------------------------------------------------------------------------------- */
 
 static atomic64_t ps_last_stage;
 

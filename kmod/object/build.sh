@@ -49,8 +49,9 @@ target=$(cd "$target" && pwd)
 # library's lock file names, which comes with its sources.
 run() {
 	env -u CARGO_ENCODED_RUSTFLAGS -u RUSTUP_TOOLCHAIN RUSTC_BOOTSTRAP=1 RUSTC="$rustc" \
-		CARGO_TARGET_DIR="$target" "$@"
+		RUSTC_WRAPPER="$target/rustc.sh" CARGO_TARGET_DIR="$target" "$@"
 }
+install -m 755 "$here/rustc.sh" "$target/rustc.sh"
 vendor=$target/vendor
 rm -rf "$vendor"
 (cd "$here" && run "$cargo" vendor --quiet --locked --respect-source-config "$vendor" >/dev/null)

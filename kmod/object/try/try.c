@@ -35,7 +35,7 @@ static void check(bool good, const char *format, ...)
 	va_end(args);
 }
 
-/* ---- the shim's side -------------------------------------------------------------------------- */
+/* ---- the shim's side ------------------------------------------------------------------------- */
 
 static u8 compile_entry[PS_ENTRY_SIZE] __attribute__((aligned(16)));
 static void *entry = compile_entry;
@@ -110,7 +110,7 @@ void ps_host_panicked(const u8 *text, size_t len)
 	snprintf(panic_text, sizeof(panic_text), "%.*s", (int)len, text);
 }
 
-/* ---- scripts ---------------------------------------------------------------------------------- */
+/* ---- scripts --------------------------------------------------------------------------------- */
 
 struct script {
 	u8 *image;
@@ -200,7 +200,7 @@ static struct ps_result run(struct script *script, int handle)
 	return result;
 }
 
-/* ---- the checks ------------------------------------------------------------------------------- */
+/* ---- the checks ------------------------------------------------------------------------------ */
 
 static void check_verdicts(void)
 {
