@@ -57,6 +57,14 @@ pub fn run(quick: bool) -> Result<bool> {
     deps::need(deps::TESTS)?;
     let mut counts = Counts::default();
     counts.add(one("format of the sources", &["fmt", "--all", "--check"]));
+    // The kernel's part of the engine is not in the workspace.
+    let object = [
+        "fmt",
+        "--manifest-path",
+        "kmod/object/Cargo.toml",
+        "--check",
+    ];
+    counts.add(one("format of the kernel object's sources", &object));
     let lints = [
         "clippy",
         "--quiet",
