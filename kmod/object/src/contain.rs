@@ -22,7 +22,8 @@ pub struct Entry {
     text: [u8; ENTRY_SIZE - 16],
 }
 
-const _: () = assert!(size_of::<Entry>() == ENTRY_SIZE && core::mem::offset_of!(Entry, poisoned) == 8);
+const _: () =
+    assert!(size_of::<Entry>() == ENTRY_SIZE && core::mem::offset_of!(Entry, poisoned) == 8);
 
 impl Entry {
     /// Whether a panic went through here: the memory behind it may be half-changed.
@@ -168,11 +169,18 @@ pub fn contained<R>(entry: &mut Entry, f: impl FnOnce() -> R) -> Option<R> {
         run::<F, R>
     }
 
-    let mut call = Call { f: Some(f), result: None };
+    let mut call = Call {
+        f: Some(f),
+        result: None,
+    };
     let mut status = Status::Ok as u32;
     let f = runner(&call);
     // SAFETY: the call and the status outlive it; the entry is used by this way in alone until it
     // returns, as the shim promises for each slot.
     unsafe { ps_contain((&raw mut call).cast(), f, entry, 0, &raw mut status) };
-    if status == Status::Ok as u32 { call.result } else { None }
+    if status == Status::Ok as u32 {
+        call.result
+    } else {
+        None
+    }
 }

@@ -45,7 +45,12 @@ impl Pair {
     /// The two texts are readable for their lengths, for as long as the result is used.
     unsafe fn texts<'a>(self) -> (&'a [u8], &'a [u8]) {
         // SAFETY: the caller's promise.
-        unsafe { (bytes(self.first, self.first_len), bytes(self.second, self.second_len)) }
+        unsafe {
+            (
+                bytes(self.first, self.first_len),
+                bytes(self.second, self.second_len),
+            )
+        }
     }
 }
 
@@ -73,9 +78,8 @@ pub struct EnvUsage {
     pad: u32,
 }
 
-const _: () = assert!(
-    size_of::<Pair>() == 32 && size_of::<EnvConfig>() == 64 && size_of::<EnvUsage>() == 48
-);
+const _: () =
+    assert!(size_of::<Pair>() == 32 && size_of::<EnvConfig>() == 64 && size_of::<EnvUsage>() == 48);
 
 /// # Safety
 ///
@@ -136,7 +140,8 @@ pub unsafe extern "C" fn ps_compile_workspace(chunks: *const Pair, count: usize)
     // SAFETY: as the header says.
     let chunks = unsafe { slice::from_raw_parts(chunks, count) };
     let source = chunks.iter().fold(0usize, |sum, chunk| {
-        sum.saturating_add(chunk.first_len).saturating_add(chunk.second_len)
+        sum.saturating_add(chunk.first_len)
+            .saturating_add(chunk.second_len)
     });
     compiler::workspace_size(source)
 }
@@ -152,34 +157,47 @@ pub unsafe extern "C" fn ps_compile(
     err_len: usize,
     err_used: *mut usize,
 ) -> i64 {
-    let answer = Answer { to: err, len: err_len, used: err_used };
+    let answer = Answer {
+        to: err,
+        len: err_len,
+        used: err_used,
+    };
     // SAFETY: the shim noted this call, with room for an entry.
     let entry = unsafe { &mut *ps_host_entry().cast::<Entry>() };
     // SAFETY: as the header says.
     let (pairs, work) = unsafe {
-        (slice::from_raw_parts(chunks, count), slice::from_raw_parts_mut(work, work_len))
+        (
+            slice::from_raw_parts(chunks, count),
+            slice::from_raw_parts_mut(work, work_len),
+        )
     };
     let compiled = contained(entry, || {
-        let mut chunks = [Chunk { name: b"", text: b"" }; CHUNKS];
+        let mut chunks = [Chunk {
+            name: b"",
+            text: b"",
+        }; CHUNKS];
         for (chunk, pair) in chunks.iter_mut().zip(pairs) {
             // SAFETY: as the header says.
             let (name, text) = unsafe { pair.texts() };
             *chunk = Chunk { name, text };
         }
-        let options = Options { packet: true, file: true, seed: 0 };
-        compiler::compile(chunks.get(..count).unwrap_or(&[]), options, work)
+        let options = Options {
+            packet: true,
+            file: true,
+            seed: 0,
+        };
+        match compiler::compile(chunks.get(..count).unwrap_or(&[]), options, work) {
+            Ok(image) => image.len() as i64,
+            Err(diagnostic) => {
+                answer.write(|text| text.push(diagnostic.bytes()));
+                -1
+            }
+        }
     });
-    match compiled {
-        Some(Ok(image)) => image.len() as i64,
-        Some(Err(diagnostic)) => {
-            answer.write(|text| text.push(diagnostic.bytes()));
-            -1
-        }
-        None => {
-            answer.panicked(entry);
-            -1
-        }
-    }
+    compiled.unwrap_or_else(|| {
+        answer.panicked(entry);
+        -1
+    })
 }
 
 /// Bytes of an environment's region; 0 when there can be none.
@@ -187,7 +205,11 @@ pub unsafe extern "C" fn ps_compile(
 pub unsafe extern "C" fn ps_env_region(image: *const u8, image_len: usize, memory: u64) -> usize {
     // SAFETY: as the header says.
     let size = env::region_size(unsafe { bytes(image, image_len) }, memory);
-    if size == 0 { 0 } else { (size as usize).saturating_add(ENTRY_SIZE) }
+    if size == 0 {
+        0
+    } else {
+        (size as usize).saturating_add(ENTRY_SIZE)
+    }
 }
 
 /// Makes an environment and runs the top level.
@@ -202,7 +224,11 @@ pub unsafe extern "C" fn ps_env_create(
     err_len: usize,
     err_used: *mut usize,
 ) -> i32 {
-    let answer = Answer { to: err, len: err_len, used: err_used };
+    let answer = Answer {
+        to: err,
+        len: err_len,
+        used: err_used,
+    };
     // SAFETY: as the header says.
     let (entry, image, config) = unsafe { (entry_of(region), bytes(image, image_len), &*config) };
     let made = contained(entry, || {
@@ -249,7 +275,11 @@ pub unsafe extern "C" fn ps_env_bind(
     err_len: usize,
     err_used: *mut usize,
 ) -> i32 {
-    let answer = Answer { to: err, len: err_len, used: err_used };
+    let answer = Answer {
+        to: err,
+        len: err_len,
+        used: err_used,
+    };
     // SAFETY: as the header says.
     let (entry, name) = unsafe { (entry_of(region), bytes(name, name_len)) };
     if entry.poisoned() {
@@ -296,7 +326,10 @@ pub unsafe extern "C" fn ps_env_last_error(region: *mut u8, buf: *mut u8, len: u
         return unsafe { copy_out(entry.text(), buf, len) };
     }
     // SAFETY: as the header says.
-    contained(entry, || unsafe { copy_out(env::last_error(inside(region)), buf, len) }).unwrap_or(0)
+    contained(entry, || unsafe {
+        copy_out(env::last_error(inside(region)), buf, len)
+    })
+    .unwrap_or(0)
 }
 
 /// The text of a reason.
@@ -308,7 +341,10 @@ pub unsafe extern "C" fn ps_env_reason(region: *mut u8, i: u32, buf: *mut u8, le
         return 0;
     }
     // SAFETY: as the header says.
-    contained(entry, || unsafe { copy_out(env::reason(inside(region), i), buf, len) }).unwrap_or(0)
+    contained(entry, || unsafe {
+        copy_out(env::reason(inside(region), i), buf, len)
+    })
+    .unwrap_or(0)
 }
 
 /// What an environment uses.
@@ -357,7 +393,13 @@ unsafe extern "C" fn ps_run_inside(
 ) {
     // SAFETY: as the header says. The result is whole before anything can panic.
     unsafe {
-        out.write(RunResult { status: Status::Poisoned, verdict: 0, operand: 0, reason: 0, fuel: 0 });
+        out.write(RunResult {
+            status: Status::Poisoned,
+            verdict: 0,
+            operand: 0,
+            reason: 0,
+            fuel: 0,
+        });
         #[cfg(feature = "mistake")]
         assert!(handle >= 0, "a mistake on demand");
         out.write(env::run(inside(region), handle as u32, packet, fuel));

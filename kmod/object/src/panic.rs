@@ -45,7 +45,10 @@ impl Line {
 
 #[panic_handler]
 fn panicked(info: &PanicInfo<'_>) -> ! {
-    let mut line = Line { bytes: [0; 112], len: 0 };
+    let mut line = Line {
+        bytes: [0; 112],
+        len: 0,
+    };
     if let Some(place) = info.location() {
         line.put(place.file().as_bytes());
         line.put(b":");
