@@ -11,7 +11,7 @@
 //! traversal can go on from it; the collector turns keys of such nodes that are garbage into
 //! [`Tag::DeadKey`].
 
-use super::cell::{Header, Kind, Node, TableCell};
+use super::cell::{Header, Kind, Node, PERMANENT, TableCell};
 use super::{Heap, OutOfMemory, nodes_size, reference};
 use crate::number::arith;
 use crate::value::{Ref, Tag, Value};
@@ -163,6 +163,10 @@ impl Heap {
                     return node;
                 }
                 if (*node).key >> 32 == key >> 32 && self.same_content(&*node, Tag::Str, key) {
+                    if self.header(key as Ref).mark == PERMANENT {
+                        // A constant: from now on it is found at once.
+                        (*node).key = key;
+                    }
                     return node;
                 }
                 let link = (*node).link;
@@ -173,6 +177,33 @@ impl Heap {
             }
             if (*t).old_nodes == 0 { core::ptr::null_mut() } else { self.find_old(t, Tag::Str, key) }
         }
+    }
+
+    /// A string key in the tables that a table inherits from by `__index`, as far as these are tables.
+    /// `None` when something else has a say.
+    #[inline(never)]
+    pub(crate) fn inherited(&self, t: *const TableCell, key: u64) -> Option<Value> {
+        let mut t = t;
+        for _ in 0..8 {
+            // SAFETY: a table's cell, and a node of it.
+            unsafe {
+                if (*t).meta == 0 {
+                    return Some(Value::NIL);
+                }
+                let handler = self.metamethod((*t).meta, Event::Index);
+                match handler.tag {
+                    Tag::Nil => return Some(Value::NIL),
+                    Tag::Table => {}
+                    _ => return None,
+                }
+                t = self.table(handler.as_ref());
+                let node = self.find_str(t, key);
+                if !node.is_null() && !(*node).value.is_nil() {
+                    return Some((*node).value);
+                }
+            }
+        }
+        None
     }
 
     /// Whether a node's key, which has the same hash, is the same string or address.

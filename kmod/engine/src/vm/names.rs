@@ -440,6 +440,9 @@ impl Vm {
     /// Keeps the text of what was raised, with a traceback, for the host.
     pub(crate) fn keep_last_error(&mut self) {
         let error = self.error;
+        if self.is_last_error(error) {
+            return;
+        }
         let Ok(buffer) = self.heap.new_buffer(256) else {
             return self.keep_text(b"not enough memory");
         };
@@ -464,6 +467,17 @@ impl Vm {
         self.last_error_len = len as u32;
         self.heap.truncate_buffer(buffer, 0);
         self.heap.finish_buffer(buffer);
+    }
+
+    /// Whether the text that is kept is that of the same message: an error per packet costs no traceback
+    /// each. A message names its place, so its traceback differs at most further down.
+    fn is_last_error(&self, error: Value) -> bool {
+        if error.tag != Tag::Str {
+            return false;
+        }
+        let message = self.bytes(error);
+        let kept = self.last_error.get(..self.last_error_len as usize).unwrap_or(&[]);
+        kept.strip_prefix(message).is_some_and(|rest| rest.first() == Some(&b'\n'))
     }
 
     /// Keeps a text as the last error's.

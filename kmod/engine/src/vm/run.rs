@@ -276,6 +276,10 @@ impl Vm {
                             put!(r!($i.a), Value::NIL);
                             next!();
                         }
+                        if let Some(v) = vm.heap.inherited(t, (*key).payload) {
+                            put!(r!($i.a), v);
+                            next!();
+                        }
                     } else if (*o).tag == Tag::Packet && vm.packet_field(&*o, (*key).aux, r!($i.a)) {
                         next!();
                     }
