@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Numbers against PUC Lua, on random and on hard values.
+#![allow(clippy::pedantic, clippy::arithmetic_side_effects, clippy::panic)]
 
 use super::format::{LONGEST, Spec, TEXT, Text, float, int, to_text};
 use super::{Number, arith, digits, parse, power};

@@ -61,6 +61,7 @@ const fn power_of_two(k: i32) -> f64 {
 
 /// Reduces a finite angle that is not negative.
 #[inline(never)]
+#[allow(clippy::many_single_char_names)] // the limbs of a product
 fn reduce(x: f64) -> Reduced {
     if x <= QUARTER_PI {
         return Reduced {

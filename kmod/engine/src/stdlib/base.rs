@@ -255,6 +255,17 @@ fn ipairs(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 fn ipairs_next(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let (t, i) = (vm.arg(&f, 0), vm.arg(&f, 1));
+    if t.tag == Tag::Table && i.tag == Tag::Int && f.state == 0 {
+        // The usual way: a list item that is there.
+        let i = i.as_int().wrapping_add(1);
+        let value = vm.raw_get_int(t.as_ref(), i);
+        if !value.is_nil() {
+            vm.push(Value::int(i))?;
+            vm.push(value)?;
+            return Ok(Step::Return(2));
+        }
+    }
     let i = vm.check_int(&f, 1)?.wrapping_add(1);
     let value = if f.state == 1 {
         vm.result(&f, 0)

@@ -4,7 +4,7 @@
 use super::table::done_or_call;
 use super::{local, random};
 use crate::memory::OutOfMemory;
-use crate::number::{Number, arith, trig};
+use crate::number::{arith, trig};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::Raise;
@@ -150,19 +150,29 @@ fn rounded(x: f64) -> Value {
 }
 
 fn floor(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let result = match vm.check_number(&f, 0)? {
-        Number::Int(i) => Value::int(i),
-        Number::Float(x) => rounded(arith::floor(x)),
+    let v = vm.arg(&f, 0);
+    if v.tag == Tag::Int {
+        return give(vm, v);
+    }
+    let x = if v.tag == Tag::Float {
+        v.as_float()
+    } else {
+        vm.check_float(&f, 0)?
     };
-    give(vm, result)
+    give(vm, rounded(arith::floor(x)))
 }
 
 fn ceil(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let result = match vm.check_number(&f, 0)? {
-        Number::Int(i) => Value::int(i),
-        Number::Float(x) => rounded(arith::ceil(x)),
+    let v = vm.arg(&f, 0);
+    if v.tag == Tag::Int {
+        return give(vm, v);
+    }
+    let x = if v.tag == Tag::Float {
+        v.as_float()
+    } else {
+        vm.check_float(&f, 0)?
     };
-    give(vm, result)
+    give(vm, rounded(arith::ceil(x)))
 }
 
 fn fmod(vm: &mut Vm, f: Args) -> Result<Step, Raise> {

@@ -56,13 +56,21 @@ pub struct State {
 
 impl State {
     /// What a machine begins with.
-    pub const NEW: Self = Self {
-        types: [Value::NIL; TAGS],
-        numbers: [Value::NIL; 2],
-        pattern: pattern::Scratch::new(),
-        warnings: false,
-        main: 0,
-    };
+    pub const fn new() -> Self {
+        Self {
+            types: [Value::NIL; TAGS],
+            numbers: [Value::NIL; 2],
+            pattern: pattern::Scratch::new(),
+            warnings: false,
+            main: 0,
+        }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// How many tags there are.

@@ -15,30 +15,36 @@ use crate::vm::error::Raise;
 use crate::vm::native::{Args, Meta, Step};
 use core::cmp::Ordering;
 
-// Locals, behind the arguments. Above them lie the ranges that wait, two numbers each.
-const LOW: u32 = 0;
-const UP: u32 = 1;
-/// The pivot's place, or the index that goes up.
-const I: u32 = 2;
-/// The index that goes down.
-const J: u32 = 3;
-const PIVOT: u32 = 4;
+// Locals, behind the arguments. Above them lie the ranges that wait.
+/// The range at hand: its first and its last index, see [`pair`].
+const RANGE: u32 = 0;
+/// The index that goes up (first the pivot's place), and the one that goes down.
+const INDICES: u32 = 1;
+const PIVOT: u32 = 2;
 /// Two values that were read.
-const A: u32 = 5;
-const B: u32 = 6;
-/// Where the machine is: a [`Phase`].
-const PHASE: u32 = 7;
+const A: u32 = 3;
+const B: u32 = 4;
 /// What the pivot is chosen with in large, badly divided ranges; 0 for the middle.
-const CHOICE: u32 = 8;
-/// How many numbers lie above.
-const WAITING: u32 = 9;
-const LOCALS: u32 = 10;
+const CHOICE: u32 = 5;
+/// How many ranges lie above.
+const WAITING: u32 = 6;
+
+/// Two indices as one value: they are below 2^31.
+const fn pair(a: i64, b: i64) -> Value {
+    Value::int(a | b << 32)
+}
+
+/// The two indices of a value.
+const fn split(v: Value) -> (i64, i64) {
+    (v.as_int() & 0xffff_ffff, v.as_int() >> 32)
+}
 
 /// From this size on the pivot may be chosen at random.
 const LARGE: i64 = 100;
 
-/// The state to come back with after a call.
+/// The state to come back with after the length was asked for.
 const LEN: u32 = 1;
+/// After any other call: this and the number of the phase.
 const CALLED: u32 = 2;
 
 /// What to do next. Phases that read a value or compare may wait for a call; the value or the truth
@@ -140,32 +146,32 @@ pub fn sort(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         if !vm.arg(&f, 1).is_nil() {
             vm.check_function(&f, 1)?;
         }
-        for value in [1, len, 0, 0] {
-            vm.push(Value::int(value))?;
-        }
+        vm.push(pair(1, len))?;
+        vm.push(pair(0, 0))?;
         for _ in 0..3 {
             vm.push(Value::NIL)?;
         }
-        for value in [Phase::Range as i64, 0, 0] {
-            vm.push(Value::int(value))?;
-        }
+        vm.push(Value::int(0))?;
+        vm.push(Value::int(0))?;
     } else {
         answer = Some(vm.result(&f, 0));
-        let waiting = vm.get(local(&f, WAITING)).as_int() as u32;
-        vm.set_top(local(&f, LOCALS).wrapping_add(waiting))?;
+        vm.set_top(f.results)?;
     }
+    let (low, up) = split(vm.get(local(&f, RANGE)));
+    let (i, j) = split(vm.get(local(&f, INDICES)));
+    let function = vm.arg(&f, 1);
     let mut sorter = Sorter {
         t,
         plain: raw(vm, t),
-        function: vm.arg(&f, 1),
+        function,
         f,
-        low: vm.get(local(&f, LOW)).as_int(),
-        up: vm.get(local(&f, UP)).as_int(),
-        i: vm.get(local(&f, I)).as_int(),
-        j: vm.get(local(&f, J)).as_int(),
+        low,
+        up,
+        i,
+        j,
         answer,
     };
-    let mut phase = vm.get(local(&f, PHASE)).as_int() as usize;
+    let mut phase = f.state.saturating_sub(CALLED) as usize;
     loop {
         let Some(&at) = PHASES.get(phase) else {
             return Ok(Step::Return(0));
@@ -173,21 +179,14 @@ pub fn sort(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         match sorter.step(vm, at)? {
             Go::To(next) => phase = next as usize,
             Go::Done => return Ok(Step::Return(0)),
-            Go::Call(nargs, nresults) => {
+            Go::Call(nargs) => {
                 // The call's answer belongs to this very phase.
-                for (slot, value) in [
-                    (LOW, sorter.low),
-                    (UP, sorter.up),
-                    (I, sorter.i),
-                    (J, sorter.j),
-                ] {
-                    vm.set(local(&f, slot), Value::int(value));
-                }
-                vm.set(local(&f, PHASE), Value::int(phase as i64));
+                vm.set(local(&f, INDICES), pair(sorter.i, sorter.j));
+                let state = CALLED.wrapping_add(phase as u32);
                 return Ok(Step::Call {
                     nargs,
-                    nresults,
-                    state: CALLED,
+                    nresults: 1,
+                    state,
                 });
             }
         }
@@ -196,7 +195,7 @@ pub fn sort(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 
 enum Go {
     To(Phase),
-    Call(u32, i32),
+    Call(u32),
     Done,
 }
 
@@ -222,7 +221,7 @@ impl Sorter {
             (None, Some(t)) => vm.raw_get_int(t, i),
             (None, None) => match vm.index(self.t, Value::int(i))? {
                 Meta::Done(value) => value,
-                Meta::Call(nargs) => return Ok(Go::Call(nargs, 1)),
+                Meta::Call(nargs) => return Ok(Go::Call(nargs)),
             },
         };
         vm.set(local(&self.f, into), value);
@@ -238,8 +237,8 @@ impl Sorter {
         if let Some(t) = self.plain {
             vm.raw_set_int(t, i, value)?;
         } else if let Meta::Call(nargs) = vm.set_index(self.t, Value::int(i), value)? {
-            // One result, though it has no use, tells the answer apart.
-            return Ok(Go::Call(nargs, 1));
+            // Its result, though it has no use, tells that it was called.
+            return Ok(Go::Call(nargs));
         }
         Ok(Go::To(then))
     }
@@ -270,7 +269,7 @@ impl Sorter {
     ) -> Result<Go, Raise> {
         Ok(match self.less(vm, a, b)? {
             Meta::Done(less) => Go::To(if less { yes } else { no }),
-            Meta::Call(nargs) => Go::Call(nargs, 1),
+            Meta::Call(nargs) => Go::Call(nargs),
         })
     }
 
@@ -378,9 +377,8 @@ impl Sorter {
             ((p.wrapping_add(1), up), (low, p.wrapping_sub(1)))
         };
         let waiting = vm.get(local(&self.f, WAITING)).as_int();
-        vm.push(Value::int(large.0))?;
-        vm.push(Value::int(large.1))?;
-        vm.set(local(&self.f, WAITING), Value::int(waiting.wrapping_add(2)));
+        vm.push(pair(large.0, large.1))?;
+        vm.set(local(&self.f, WAITING), Value::int(waiting.wrapping_add(1)));
         // Badly divided: choose differently from now on.
         let size = large.1.wrapping_sub(large.0);
         let other = small.1.wrapping_sub(small.0).wrapping_add(1);
@@ -388,19 +386,25 @@ impl Sorter {
             let random = crate::stdlib::random::next(&mut vm.random);
             vm.set(local(&self.f, CHOICE), Value::int((random >> 1) as i64));
         }
-        (self.low, self.up) = small;
+        self.take(vm, small);
         Ok(Go::To(Phase::Range))
     }
 
     fn next(&mut self, vm: &mut Vm) -> Go {
         let waiting = vm.get(local(&self.f, WAITING)).as_int();
-        if waiting < 2 {
+        if waiting < 1 {
             return Go::Done;
         }
-        self.up = vm.pop().as_int();
-        self.low = vm.pop().as_int();
-        vm.set(local(&self.f, WAITING), Value::int(waiting.wrapping_sub(2)));
+        let range = split(vm.pop());
+        vm.set(local(&self.f, WAITING), Value::int(waiting.wrapping_sub(1)));
+        self.take(vm, range);
         Go::To(Phase::Range)
+    }
+
+    /// Goes on with a range.
+    fn take(&mut self, vm: &mut Vm, range: (i64, i64)) {
+        (self.low, self.up) = range;
+        vm.set(local(&self.f, RANGE), pair(range.0, range.1));
     }
 }
 

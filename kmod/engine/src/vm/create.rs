@@ -43,8 +43,6 @@ pub struct Layout {
     total: u64,
 }
 
-/// The library's part of a machine when nothing has run.
-const LIBRARY_STATE: stdlib::State = stdlib::State::NEW;
 /// Cells and bytes that the libraries' own tables need.
 const LIBRARY_CELLS: u64 = 1024;
 const LIBRARY_BYTES: u64 = 48 * 1024;
@@ -120,7 +118,7 @@ impl Vm {
             let heap = Heap::new(region, layout.heap, layout.sizes, seed, config.memory);
             (&raw mut (*vm).heap).write(heap);
             (&raw mut (*vm).packet).write(crate::packet::Current::new());
-            (&raw mut (*vm).library).write(LIBRARY_STATE);
+            (&raw mut (*vm).library).write(stdlib::State::new());
             (&raw mut (*vm).stack).write(region.add(layout.stack as usize).cast());
             (&raw mut (*vm).frames).write(region.add(layout.frames as usize).cast());
             (&raw mut (*vm).tbc).write(region.add(layout.tbc as usize).cast());
