@@ -50,6 +50,9 @@ impl Index {
             ("Dir::State::Lists", at("lists")),
             ("Dir::State::status", at("status")),
             ("Dir::Cache", at("cache")),
+            // Some images turn these off, and every question then reads all lists again.
+            ("Dir::Cache::pkgcache", "pkgcache.bin".into()),
+            ("Dir::Cache::srcpkgcache", "srcpkgcache.bin".into()),
             ("APT::Sandbox::User", String::new()),
             ("APT::Architecture", "amd64".into()),
         ] {
