@@ -277,3 +277,47 @@ fn what_a_packet_keeps_survives_it() {
     }
     assert!(env.usage().collections > 3);
 }
+
+#[test]
+fn closing_has_a_reserve_of_fuel() {
+    let mut env = environment(
+        r##"
+        closed = 0
+        local function forever() while true do end end
+        function process_packet(p)
+          local a <close> = setmetatable({}, { __close = function() closed = closed + 1 end })
+          local b <close> = setmetatable({}, { __close = function() pcall(error, "x") closed = closed + 1 end })
+          coroutine.wrap(function()
+            local c <close> = setmetatable({}, { __close = function() closed = closed + 1 error("dropped") end })
+            pcall(forever)
+            closed = -1000
+          end)()
+        end
+        function greedy(p)
+          local a <close> = setmetatable({}, { __close = function() closed = -1 end })
+          local b <close> = setmetatable({}, { __close = forever })
+          forever()
+        end
+        function count(p)
+          if closed == 3 then closed = 0 return DROP end
+          return ACCEPT
+        end
+        "##,
+        1 << 20,
+    )
+    .unwrap();
+    let process = env.bind("process_packet").unwrap();
+    let greedy = env.bind("greedy").unwrap();
+    let count = env.bind("count").unwrap();
+    for _ in 0..3 {
+        let outcome = env.run(process, &mut packet(), 10_000);
+        assert_eq!(outcome.status, Status::Fuel);
+        let text = outcome.verdict.unwrap_err();
+        assert!(text.starts_with("out of fuel"), "reported: {text}");
+        assert_eq!(env.run(count, &mut packet(), 0).verdict.unwrap().verdict, 2, "all three were closed");
+        let outcome = env.run(greedy, &mut packet(), 10_000);
+        assert_eq!(outcome.status, Status::Fuel);
+        assert_eq!(outcome.fuel, 10_000);
+        assert_eq!(env.run(count, &mut packet(), 0).verdict.unwrap().verdict, 1, "the reserve ends");
+    }
+}

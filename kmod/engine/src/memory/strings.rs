@@ -73,8 +73,10 @@ impl Heap {
         }
         if count <= SHORT {
             let mut copy = [0; SHORT];
-            copy[..count].copy_from_slice(&self.string_bytes(of)[start..end]);
-            return self.new_string(&copy[..count]);
+            for (to, from) in copy.iter_mut().zip(self.string_bytes(of).iter().skip(start)) {
+                *to = *from;
+            }
+            return self.new_string(copy.get(..count).unwrap_or(&[]));
         }
         let r = self.new_long(count)?;
         // SAFETY: both bodies are there, in different places, and hold the bytes counted above.
@@ -344,9 +346,7 @@ fn siphash(key: [u64; 2], bytes: &[u8]) -> u64 {
     ];
     let mut words = bytes.chunks_exact(8);
     for word in &mut words {
-        let mut raw = [0; 8];
-        raw.copy_from_slice(word);
-        let m = u64::from_le_bytes(raw);
+        let m = word.iter().rev().fold(0, |m, &b| m << 8 | u64::from(b));
         v[3] ^= m;
         sip_round(&mut v);
         v[0] ^= m;

@@ -25,6 +25,9 @@ pub enum Raise {
 /// Message handlers and closing functions within each other, at most.
 const NESTING: u32 = 180;
 
+/// Fuel for closing what is open when fuel has run out.
+const CLOSING_FUEL: i64 = 2000;
+
 /// Writes text into a buffer of the heap; what does not fit into memory is left out.
 struct Writer<'a> {
     vm: &'a mut Vm,
@@ -171,9 +174,22 @@ impl Vm {
     #[cold]
     pub(crate) fn unwind(&mut self, raise: Raise) -> Result<(), Raise> {
         let mut raise = raise;
+        if core::mem::replace(&mut self.unwound, false) {
+            // The last step of unwinding was a `__close` that returned.
+            return Err(raise);
+        }
         if raise == Raise::Fuel {
-            self.keep_last_error();
-            return Err(self.drop_to_host(raise));
+            if !self.fatal {
+                self.keep_last_error();
+            }
+            if self.fatal || !self.has_tbc() {
+                let raise = self.drop_to_host(raise);
+                self.unwound = false;
+                return Err(raise);
+            }
+            // What is to be closed is closed, with a little fuel for all of it together.
+            self.fatal = true;
+            self.fuel = CLOSING_FUEL;
         }
         loop {
             let overflowed = core::mem::replace(&mut self.overflowed, false);
@@ -183,7 +199,7 @@ impl Vm {
                 // From here on there is an error to report.
                 self.mark_closing_failed(target);
             }
-            if frame.kind == FrameKind::Host {
+            if frame.kind == FrameKind::Host && !self.fatal {
                 self.keep_last_error();
             }
             if frame.kind == FrameKind::Protecting && frame.proto != NO_HANDLER && raise == Raise::Error {
@@ -205,7 +221,7 @@ impl Vm {
             }
             return match self.unwind_on() {
                 Ok(()) => Ok(()),
-                Err(again) if self.this().kind == FrameKind::Host => Err(again),
+                Err(again) if core::mem::replace(&mut self.unwound, false) => Err(again),
                 Err(again) => {
                     raise = again;
                     continue;
@@ -220,18 +236,34 @@ impl Vm {
         let mut handling = false;
         loop {
             let f = self.frame(depth);
-            if depth == 0
-                || f.flags & FINALIZER != 0
-                || matches!(
-                    f.kind,
-                    FrameKind::Protecting | FrameKind::Resuming | FrameKind::Closing | FrameKind::Host
-                )
-            {
+            if depth == 0 || f.flags & FINALIZER != 0 || f.kind == FrameKind::Host {
+                return (depth, handling);
+            }
+            let catches =
+                matches!(f.kind, FrameKind::Protecting | FrameKind::Resuming | FrameKind::Closing);
+            if catches && (!self.fatal || self.within_closing(depth)) {
                 return (depth, handling);
             }
             handling |= f.flags & HANDLER != 0;
             depth -= 1;
         }
+    }
+
+    /// Whether a frame belongs to a function that closes something after fuel has run out: it may
+    /// catch its own errors.
+    fn within_closing(&self, depth: u32) -> bool {
+        (1..=depth).rev().any(|d| self.frame(d).flags & UNWINDING != 0)
+    }
+
+    /// Whether anything above the host's frame is to be closed.
+    fn has_tbc(&self) -> bool {
+        let mut depth = self.depth;
+        while depth > 0 && self.frame(depth).kind != FrameKind::Host {
+            depth -= 1;
+        }
+        // SAFETY: the list has that many entries.
+        self.tbc_count > 0
+            && unsafe { *self.tbc.wrapping_add(self.tbc_count as usize - 1) } >= self.frame(depth).base
     }
 
     fn call_handler(&mut self, handler: u32) -> Result<(), Raise> {
@@ -268,6 +300,10 @@ impl Vm {
                     return Ok(());
                 }
                 self.top = f.base;
+                self.unwound = true;
+                if self.fatal {
+                    return Err(self.drop_to_host(Raise::Fuel));
+                }
                 return Err(Raise::Error);
             }
             _ => {}
@@ -323,6 +359,9 @@ impl Vm {
         let base = self.this().base;
         self.drop_tbc(base);
         self.leave_threads();
+        if core::mem::replace(&mut self.fatal, false) {
+            self.fuel = -1;
+        }
         self.nesting = 0;
         self.finalizing = false;
         self.top = base;

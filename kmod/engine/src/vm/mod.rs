@@ -266,6 +266,10 @@ pub struct Vm {
     pub(crate) tbc_count: u32,
     /// Calls of message handlers and `__close` within each other.
     pub(crate) nesting: u32,
+    /// Unwinding came down to the host's frame.
+    pub(crate) unwound: bool,
+    /// Fuel has run out: what is open is closed, and nothing catches it.
+    pub(crate) fatal: bool,
     /// Coroutines that were resumed within each other.
     pub(crate) resumes: u32,
     /// What was raised last is that a stack has no room.

@@ -10,7 +10,7 @@ use crate::memory::cell::{ImageCell, ProtoCell};
 use crate::value::{Ref, Tag, Value};
 
 /// Bytes of a [`Name`].
-const NAME: usize = 120;
+const NAME: usize = 94;
 /// Lines of a traceback before and after those that are left out.
 const HEAD: u32 = 10;
 const TAIL_LINES: u32 = 11;
@@ -239,7 +239,7 @@ impl Vm {
             text.add(b" (");
             text.add(kind.as_bytes());
             text.add(b" '");
-            text.add(name.get(..name.len().min(80)).unwrap_or(&[]));
+            text.add(name.get(..name.len().min(64)).unwrap_or(&[]));
             text.add(b"')");
         }
         text

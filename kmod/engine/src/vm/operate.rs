@@ -219,7 +219,7 @@ impl Vm {
     /// A string that is no number, or one beside something that is none.
     #[cold]
     fn coercion_error(&mut self, event: Event, a: Value, b: Value) -> Raise {
-        let name = Event::NAMES.get(event as usize).map_or("", |name| name.trim_start_matches("__"));
+        let name = Event::NAMES.get(event as usize).and_then(|name| name.get(2..)).unwrap_or("");
         let (x, y) = (super::error::type_name(a), super::error::type_name(b));
         self.fault(format_args!("attempt to {name} a '{x}' with a '{y}'"))
     }
