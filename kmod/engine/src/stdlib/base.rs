@@ -48,15 +48,15 @@ pub const LIBRARY: Library = Library {
 };
 
 fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
-    let key = vm.heap.permanent_string(b"_G")?;
+    let key = vm.shared_string(b"_G")?;
     vm.heap
         .set(globals, key, Value::object(Tag::Table, globals))?;
-    let key = vm.heap.permanent_string(b"_VERSION")?;
+    let key = vm.shared_string(b"_VERSION")?;
     let version = vm.heap.permanent_string(b"Lua 5.4")?;
     vm.heap.set(globals, key, version)?;
     for tag in TAGS {
         let name = type_name(Value { tag, ..Value::NIL });
-        let name = vm.heap.permanent_string(name.as_bytes())?;
+        let name = vm.shared_string(name.as_bytes())?;
         if let Some(slot) = vm.library.types.get_mut(tag as usize) {
             *slot = name;
         }

@@ -11,17 +11,17 @@ use crate::vm::native::{Args, Step, is_function};
 /// `package`, with the modules that are loaded and those that scripts provide themselves.
 pub fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
     let package = vm.heap.new_table(0, 2)?;
-    let key = vm.heap.permanent_string(b"package")?;
+    let key = vm.shared_string(b"package")?;
     vm.heap
         .set(globals, key, Value::object(Tag::Table, package))?;
     let loaded = Value::object(Tag::Table, vm.loaded());
-    let key = vm.heap.permanent_string(b"loaded")?;
+    let key = vm.shared_string(b"loaded")?;
     vm.heap.set(package, key, loaded)?;
     let preload = vm.heap.new_table(0, 0)?;
-    let key = vm.heap.permanent_string(b"preload")?;
+    let key = vm.shared_string(b"preload")?;
     vm.heap
         .set(package, key, Value::object(Tag::Table, preload))?;
-    let key = vm.heap.permanent_string(b"_G")?;
+    let key = vm.shared_string(b"_G")?;
     vm.heap
         .set(vm.loaded(), key, Value::object(Tag::Table, globals))
 }

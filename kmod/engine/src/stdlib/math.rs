@@ -54,13 +54,10 @@ fn open(vm: &mut Vm, table: Ref) -> Result<(), OutOfMemory> {
         ("maxinteger", Value::int(i64::MAX)),
         ("mininteger", Value::int(i64::MIN)),
     ] {
-        let key = vm.heap.permanent_string(name.as_bytes())?;
+        let key = vm.shared_string(name.as_bytes())?;
         vm.heap.set(table, key, value)?;
     }
-    vm.library.numbers = [
-        vm.heap.permanent_string(b"integer")?,
-        vm.heap.permanent_string(b"float")?,
-    ];
+    vm.library.numbers = [vm.shared_string(b"integer")?, vm.shared_string(b"float")?];
     Ok(())
 }
 

@@ -41,7 +41,7 @@ pub const LIBRARY: Library = Library {
 /// Strings index into `string`.
 fn open(vm: &mut Vm, table: Ref) -> Result<(), OutOfMemory> {
     let meta = vm.heap.new_table(0, 1)?;
-    let key = vm.heap.permanent_string(b"__index")?;
+    let key = vm.shared_string(b"__index")?;
     vm.heap.set(meta, key, Value::object(Tag::Table, table))?;
     vm.set_type_metatable(Tag::Str, meta);
     Ok(())

@@ -28,7 +28,7 @@ pub const LIBRARY: Library = Library {
 };
 
 fn open(vm: &mut Vm, table: Ref) -> Result<(), OutOfMemory> {
-    let key = vm.heap.permanent_string(b"charpattern")?;
+    let key = vm.shared_string(b"charpattern")?;
     let pattern = vm
         .heap
         .permanent_string(b"[\0-\x7F\xC2-\xFD][\x80-\xBF]*")?;

@@ -135,16 +135,16 @@ impl Vm {
         vm.fuel = i64::try_from(config.load_fuel).unwrap_or(i64::MAX);
         vm.random = [seed[0] ^ 0x9e37_79b9, seed[1], seed[0].rotate_left(17), !seed[1]];
         vm.this_mut().kind = FrameKind::Host;
-        for (slot, name) in Event::NAMES.iter().enumerate() {
-            let name = vm.heap.permanent_string(name.as_bytes())?;
-            if let Some(event) = vm.heap.events.get_mut(slot) {
-                *event = name;
-            }
-        }
         vm.memory_message = vm.heap.permanent_string(b"not enough memory")?;
         vm.fuel_message = vm.heap.permanent_string(b"out of fuel")?;
         vm.handling_message = vm.heap.permanent_string(b"error in error handling")?;
         vm.make_protos(image)?;
+        for (slot, name) in Event::NAMES.iter().enumerate() {
+            let name = vm.shared_string(name.as_bytes())?;
+            if let Some(event) = vm.heap.events.get_mut(slot) {
+                *event = name;
+            }
+        }
         vm.globals = vm.heap.new_table(0, 64)?;
         vm.loaded = vm.heap.new_table(0, 16)?;
         vm.open_libraries()?;
@@ -216,23 +216,37 @@ impl Vm {
         }
     }
 
+    /// A string that lives as long as the machine: the program's own constant if it has it, so that
+    /// what the program looks up under that name is found without comparing texts.
+    pub(crate) fn shared_string(&mut self, bytes: &[u8]) -> Result<Value, OutOfMemory> {
+        let count = self.program().map_or(0, |image| image.constant_count());
+        for i in 0..count {
+            // SAFETY: the program's constants were made.
+            let v = unsafe { *self.constants.wrapping_add(i as usize) };
+            if v.tag == Tag::Str && self.heap.string_bytes(v.as_ref()) == bytes {
+                return Ok(Value { aux: 0, ..v });
+            }
+        }
+        self.heap.permanent_string(bytes)
+    }
+
     fn open_libraries(&mut self) -> Result<(), OutOfMemory> {
         for (number, library) in LIBRARIES.iter().enumerate() {
             let table = match library.name {
                 "" | "*" => self.globals,
                 name => {
                     let t = self.heap.new_table(0, library.natives.len() as u32)?;
-                    let key = self.heap.new_string(name.as_bytes())?;
+                    let key = self.shared_string(name.as_bytes())?;
                     let value = Value::object(Tag::Table, t);
                     self.heap.set(self.globals, key, value)?;
-                    let key = self.heap.new_string(name.as_bytes())?;
+                    let key = self.shared_string(name.as_bytes())?;
                     self.heap.set(self.loaded, key, value)?;
                     t
                 }
             };
             for (index, def) in library.natives.iter().enumerate() {
                 if def.public && library.name != "*" {
-                    let key = self.heap.new_string(def.name.as_bytes())?;
+                    let key = self.shared_string(def.name.as_bytes())?;
                     let function = super::native::native(number as u32, index as u32);
                     self.heap.set(table, key, function)?;
                 }
@@ -241,10 +255,10 @@ impl Vm {
                 open(self, table)?;
             }
         }
-        let key = self.heap.new_string(b"_G")?;
+        let key = self.shared_string(b"_G")?;
         let globals = Value::object(Tag::Table, self.globals);
         self.heap.set(self.globals, key, globals)?;
-        let key = self.heap.new_string(b"_G")?;
+        let key = self.shared_string(b"_G")?;
         self.heap.set(self.loaded, key, globals)
     }
 
@@ -255,7 +269,7 @@ impl Vm {
             let value = self.heap.new_string(value)?;
             self.heap.set(t, key, value)?;
         }
-        let key = self.heap.new_string(b"args")?;
+        let key = self.shared_string(b"args")?;
         self.heap.set(self.globals, key, Value::object(Tag::Table, t))
     }
 
