@@ -197,6 +197,8 @@ impl Vm {
                     (if is_env { "global" } else { "field" }, self.constant_name(proto, c)?)
                 }
                 Op::GetField2 => ("field", self.constant_name(proto, c + 1)?),
+                // PUC has an instruction of its own for keys up to 255.
+                Op::GetInt if c <= 255 => ("field", b"integer index"),
                 Op::GetInt => ("field", b"?"),
                 Op::GetIndex => match self.register_constant(proto, at, c) {
                     Some(name) => ("field", name),
