@@ -80,6 +80,11 @@ impl Heap {
     /// stack above it that may hold stale values. Begins a cycle or ends its marking, when due.
     pub fn safe_point(&mut self, roots: &[&[Value]], stack: &[Value], rest: &mut [Value]) {
         self.attention = false;
+        if self.stress {
+            self.collect(roots, stack, rest);
+            self.attention = true;
+            return;
+        }
         match self.phase {
             Phase::Idle if self.used_cells + self.used_bodies >= self.threshold => {
                 self.begin_cycle(roots, stack, rest);
@@ -110,6 +115,12 @@ impl Heap {
         while self.phase == Phase::Sweep {
             self.sweep_some(u64::MAX);
         }
+    }
+
+    /// Collects everything at every safe point, so that a test meets whatever is not rooted.
+    pub fn set_stress(&mut self, stress: bool) {
+        self.stress = stress;
+        self.attention = true;
     }
 
     /// Stops cycles from beginning by themselves, or lets them again.

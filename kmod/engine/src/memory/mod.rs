@@ -101,6 +101,8 @@ pub struct Heap {
     attention: bool,
     /// Cycles do not begin by themselves.
     stopped: bool,
+    /// Everything is collected at every safe point.
+    stress: bool,
     /// First free cell.
     free: Ref,
     cells: Ref,
@@ -201,6 +203,7 @@ impl Heap {
             compacting: false,
             attention: false,
             stopped: false,
+            stress: false,
             free: 0,
             cells,
             cells_top: cells,

@@ -551,7 +551,8 @@ impl Vm {
 
     /// Shows the collector everything that is in use.
     fn collector(&mut self, full: bool) {
-        let extent = self.extent();
+        // Results "up to the top" may lie above the frame that waits for them.
+        let extent = self.extent().max(self.top);
         let end = self.stack_soft + super::MARGIN;
         let mut named = [Value::NIL; 24];
         let fixed = [

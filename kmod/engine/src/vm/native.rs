@@ -32,7 +32,7 @@
 use super::error::Raise;
 use super::{Event, Vm};
 use crate::memory::OutOfMemory;
-use crate::memory::cell::Kind;
+use crate::memory::cell::{INLINE_UPVALUES, Kind};
 use crate::number::Number;
 use crate::value::{Ref, Tag, Value};
 use core::fmt;
@@ -318,7 +318,12 @@ impl Vm {
 
     /// A native function with up to three values of its own.
     pub fn new_native_closure(&mut self, function: Value, values: &[Value]) -> Result<Value, Raise> {
-        let r = self.heap.new_native_closure(function.payload as u32, values);
+        let mut owned = [Value::NIL; INLINE_UPVALUES];
+        for (to, &from) in owned.iter_mut().zip(values) {
+            *to = self.stored(from)?;
+        }
+        let owned = owned.get(..values.len().min(INLINE_UPVALUES)).unwrap_or(&[]);
+        let r = self.heap.new_native_closure(function.payload as u32, owned);
         Ok(Value::object(Tag::Closure, self.memory(r)?))
     }
 
