@@ -384,9 +384,9 @@ fn mutated_programs_fail_as_they_do_in_puc() {
         let theirs = puc(&lua, text.as_bytes());
         assert_eq!(ours, theirs, "{text}");
         if ours.is_some() {
-            wrong += 1
+            wrong += 1;
         } else {
-            right += 1
+            right += 1;
         }
     }
     std::println!("{wrong} wrong programs with PUC's messages, {right} right ones");
@@ -563,7 +563,7 @@ fn required_names_are_found() {
         x.require "no"; y:require "no"; require(name); require [[d]]
         local s = 'require "no"' f = require"#;
     requires(text, true, |name, line| {
-        found.push((String::from_utf8_lossy(name).into_owned(), line))
+        found.push((String::from_utf8_lossy(name).into_owned(), line));
     });
     let names: List<(&str, u32)> = found.iter().map(|(n, l)| (n.as_str(), *l)).collect();
     assert_eq!(names, [("a.b", 1), ("c", 2), ("d", 3)]);

@@ -206,12 +206,8 @@ impl Vm {
                 },
                 Op::GetUp | Op::GetUpBox => ("upvalue", self.upvalue_name(proto, b)?),
                 Op::LoadK => ("constant", self.constant_name(proto, i.imm() as u32)?),
-                Op::SelfField => {
-                    if register == u32::from(i.a()) {
-                        ("method", self.constant_name(proto, c)?)
-                    } else {
-                        return None;
-                    }
+                Op::SelfField if register == u32::from(i.a()) => {
+                    ("method", self.constant_name(proto, c)?)
                 }
                 _ => return None,
             });
@@ -342,7 +338,7 @@ impl Vm {
     }
 
     /// A function of a library by its value: `string.format`, `print`.
-    fn library_name(&self, f: Value) -> Option<Name> {
+    fn library_name(f: Value) -> Option<Name> {
         let number = if f.tag == Tag::Native { f.payload as u32 } else { return None };
         let library = super::LIBRARIES.get((number >> 16) as usize)?;
         let def = library.natives.get((number & 0xffff) as usize)?;
@@ -367,7 +363,7 @@ impl Vm {
             }
         }
         let f = self.get(self.frame(depth).func);
-        self.library_name(f)
+        Self::library_name(f)
             .or_else(|| self.native_of(f).map(|def| Name::new(def.name.as_bytes())))
             .unwrap_or_else(|| Name::new(b"?"))
     }
@@ -375,13 +371,11 @@ impl Vm {
     /// Writes `stack traceback:` and a line for every frame from a level on into a buffer.
     pub fn write_traceback(&mut self, buffer: Ref, level: u32) -> Result<(), Raise> {
         self.write(buffer, format_args!("stack traceback:"))?;
-        let mut depth = match self.level(level) {
-            Some(depth) => depth,
-            None => return Ok(()),
-        };
-        let total = (1..=depth).filter(|&d| self.frame(d).kind != FrameKind::Host).count() as u32;
+        let Some(mut depth) = self.level(level) else { return Ok(()) };
+        let last = self.first_depth();
+        let total = (last..=depth).filter(|&d| self.frame(d).kind != FrameKind::Host).count() as u32;
         let mut shown = 0;
-        while depth > 0 {
+        while depth >= last {
             if self.frame(depth).kind != FrameKind::Host {
                 if total > HEAD + TAIL_LINES && shown == HEAD {
                     let skip = total - HEAD - TAIL_LINES;
@@ -397,6 +391,19 @@ impl Vm {
         Ok(())
     }
 
+    /// The same for a coroutine that does not run.
+    pub fn write_thread_traceback(&mut self, buffer: Ref, thread: Ref, level: u32) -> Result<(), Raise> {
+        let (depth, top, running) = (self.depth, self.top, self.thread);
+        if self.show_thread(thread) {
+            let written = self.write_traceback(buffer, level);
+            self.depth = depth;
+            self.top = top;
+            self.thread = running;
+            return written;
+        }
+        self.write(buffer, format_args!("stack traceback:"))
+    }
+
     fn write_frame(&mut self, buffer: Ref, depth: u32) -> Result<(), Raise> {
         let f = *self.frame(depth);
         match self.place_of(depth) {
@@ -406,7 +413,7 @@ impl Vm {
             None => self.write(buffer, format_args!("\n\t[C]: in "))?,
         }
         let function = self.get(f.func);
-        if let Some(name) = self.library_name(function).or_else(|| self.global_name(function)) {
+        if let Some(name) = Self::library_name(function).or_else(|| self.global_name(function)) {
             self.write(buffer, format_args!("function '{}'", Bytes(name.text())))?;
         } else if let Some((kind, name)) = self.called_name(depth) {
             self.write(buffer, format_args!("{kind} '{}'", Bytes(name.text())))?;

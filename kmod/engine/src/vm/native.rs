@@ -138,14 +138,17 @@ impl NativeDef {
     }
 }
 
+/// Adds to a library's table what is no function.
+pub type Opener = fn(&mut Vm, table: Ref) -> Result<(), OutOfMemory>;
+
 /// A library: a table of functions, made when an environment is.
 pub struct Library {
     /// Its global name; "" puts the functions among the globals, "*" nowhere.
     pub name: &'static str,
     /// Its functions.
     pub natives: &'static [NativeDef],
-    /// Called last: adds what is no function to the library's table.
-    pub open: Option<fn(&mut Vm, table: Ref) -> Result<(), OutOfMemory>>,
+    /// Called last.
+    pub open: Option<Opener>,
 }
 
 /// The function value of a native: `library` is its library's number in [`super::LIBRARIES`], `index`

@@ -21,7 +21,7 @@ fn packet(case: &Table) -> mlua::Result<UserPacket> {
         text.parse().map_err(mlua::Error::external)
     };
     let (src, dst) = (ip("src")?, ip("dst")?);
-    let payload: Option<mlua::String> = case.get("payload")?;
+    let payload: Option<mlua::LuaString> = case.get("payload")?;
     let payload = payload
         .map(|text| text.as_bytes().to_vec())
         .unwrap_or_default();

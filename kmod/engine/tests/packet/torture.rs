@@ -10,7 +10,7 @@ use packetscript_engine::packet::fields::{FIELDS, Field, Kind, What};
 
 use crate::script::Script;
 
-fn is_plain(field: &&Field) -> bool {
+fn is_plain(field: &Field) -> bool {
     !matches!(field.what, What::View(_) | What::Method(_))
 }
 
@@ -19,7 +19,7 @@ fn reader() -> String {
     let mut text = String::from("function process_packet(p)\n local n, v = 0\n");
     for field in FIELDS
         .iter()
-        .filter(is_plain)
+        .filter(|field| is_plain(field))
         .filter(|field| field.kind == Kind::Root)
     {
         writeln!(text, " if p.{} ~= nil then n = n + 1 end", field.name).unwrap();
@@ -28,7 +28,7 @@ fn reader() -> String {
         writeln!(text, " v = p.{}\n if v then", kind.name()).unwrap();
         for field in FIELDS
             .iter()
-            .filter(is_plain)
+            .filter(|field| is_plain(field))
             .filter(|field| field.kind == *kind)
         {
             writeln!(text, "  if v.{} ~= nil then n = n + 1 end", field.name).unwrap();
