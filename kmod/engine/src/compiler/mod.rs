@@ -8,18 +8,24 @@
 //!
 //! Nothing here recurses: what the parser has still to do is on a stack of tasks in the workspace.
 
+mod assign;
 mod code;
 mod diagnostic;
 mod exp;
 mod expression;
 mod finish;
 mod fold;
+mod functions;
+mod jumps;
+mod labels;
 mod lexer;
+mod loops;
 mod parse;
 mod scope;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 pub use diagnostic::{Diagnostic, Fault, chunk_id};
 
