@@ -82,7 +82,7 @@ pub fn run_plain(
     print: Box<dyn FnMut(&[u8])>,
 ) -> Result<()> {
     let name = texts.first().map_or("", |text| text.name.as_str());
-    let settings = user::plain::Settings_ {
+    let settings = user::plain::Options {
         memory,
         fuel: fuel.unwrap_or(0),
         print,

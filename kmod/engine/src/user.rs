@@ -257,7 +257,7 @@ pub mod plain {
     use crate::value::{Tag, Value};
 
     /// How to run.
-    pub struct Settings_ {
+    pub struct Options {
         /// Bytes of live memory that are guaranteed.
         pub memory: u64,
         /// Fuel; 0 is none to speak of a limit.
@@ -272,7 +272,7 @@ pub mod plain {
     /// # Errors
     ///
     /// What is wrong with the source, or the message of the error with a traceback.
-    pub fn run(chunks: &[Chunk], script: &str, args: &[&[u8]], settings: Settings_) -> Result<(), String> {
+    pub fn run(chunks: &[Chunk], script: &str, args: &[&[u8]], settings: Options) -> Result<(), String> {
         let program = check_plain(chunks).map_err(|d| format!("{d}"))?;
         let fuel = if settings.fuel == 0 { u64::MAX / 4 } else { settings.fuel };
         let mut env = Environment::prepare(

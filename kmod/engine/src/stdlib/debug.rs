@@ -45,8 +45,7 @@ fn traceback(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     if own {
         vm.write_traceback(buffer, u32::try_from(level).unwrap_or(u32::MAX))?;
     } else {
-        // The frames of a coroutine that does not run are put away.
-        vm.write(buffer, format_args!("stack traceback:"))?;
+        vm.write_thread_traceback(buffer, thread, u32::try_from(level).unwrap_or(u32::MAX))?;
     }
     let text = vm.heap.finish_buffer(buffer);
     vm.push(text)?;

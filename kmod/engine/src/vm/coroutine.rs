@@ -290,17 +290,10 @@ impl Vm {
         // SAFETY: there is room on both stacks; the body holds what its cell says.
         unsafe {
             core::ptr::copy(self.slot(base), self.slot(base + values), nargs as usize);
+            self.copy_back(t, base, values, frames);
             let cell = self.thread_cell(t);
-            let from = self.heap.at::<Value>((*cell).body);
-            self.slot(base).copy_from_nonoverlapping(from, values as usize);
-            let from = from.add(values as usize).cast::<Frame>();
-            for i in 0..frames {
-                let mut f = from.add(i as usize).read();
-                shift(&mut f, base);
-                self.depth += 1;
-                *self.this_mut() = f;
-            }
-            let from = from.add(frames as usize).cast::<u32>();
+            let from = self.heap.at::<Value>((*cell).body).add(values as usize);
+            let from = from.cast::<Frame>().add(frames as usize).cast::<u32>();
             for i in 0..tbc {
                 let index = from.add(i as usize).read() + base;
                 *self.tbc.wrapping_add(self.tbc_count as usize) = index;
@@ -319,6 +312,50 @@ impl Vm {
             return self.call_value(base, nargs, super::native::ALL as i16, COROUTINE);
         }
         self.finish_return(base + values, nargs)
+    }
+
+    /// Depth of the outermost frame of the coroutine that runs, or of the main program.
+    pub(crate) fn first_depth(&self) -> u32 {
+        if self.thread == 0 {
+            return 1;
+        }
+        // SAFETY: a thread's cell.
+        unsafe { (*self.thread_cell(self.thread)).frame_base.max(1) }
+    }
+
+    /// Puts the saved frames of a coroutine on the stacks to be looked at; whoever asked takes them off
+    /// again. Says whether there are any.
+    pub(crate) fn show_thread(&mut self, t: Ref) -> bool {
+        // SAFETY: a thread's cell.
+        let (values, frames) = unsafe { ((*self.thread_cell(t)).values, (*self.thread_cell(t)).frames) };
+        let base = self.extent().max(self.top);
+        self.top = base;
+        if frames == 0 || self.ensure_stack(values + 64).is_err() || self.depth + frames + 2 >= self.frame_limit
+        {
+            return false;
+        }
+        self.copy_back(t, base, values, frames);
+        // SAFETY: a thread's cell.
+        unsafe { (*self.thread_cell(t)).frame_base = self.depth + 1 - frames };
+        self.thread = t;
+        self.top = base + values;
+        true
+    }
+
+    /// Copies saved values to the stack from `base` on and saved frames on top of the frames.
+    fn copy_back(&mut self, t: Ref, base: u32, values: u32, frames: u32) {
+        // SAFETY: there is room on both stacks; the body holds what its cell says.
+        unsafe {
+            let from = self.heap.at::<Value>((*self.thread_cell(t)).body);
+            self.slot(base).copy_from_nonoverlapping(from, values as usize);
+            let from = from.add(values as usize).cast::<Frame>();
+            for i in 0..frames {
+                let mut f = from.add(i as usize).read();
+                shift(&mut f, base);
+                self.depth += 1;
+                *self.this_mut() = f;
+            }
+        }
     }
 
     /// The outermost function of the running coroutine returned.

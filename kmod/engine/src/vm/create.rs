@@ -4,7 +4,7 @@
 use super::error::Raise;
 use super::{Event, Frame, FrameKind, HANDLER_FRAMES, HANDLER_VALUES, LIBRARIES, MARGIN, Vm};
 use crate::bytecode::image::{Constant, Image, Section};
-use crate::compiler::{self, Chunk, Diagnostic, Options};
+use crate::compiler::{self, Chunk, Options};
 use crate::memory::cell::{CELL, ImageCell, Kind, ProtoCell};
 use crate::stdlib;
 use crate::memory::{Heap, OutOfMemory, Sizes};
@@ -318,26 +318,22 @@ impl Vm {
         let text = self.owned_string(text)?;
         let name = self.owned_string(name)?;
         let len = self.bytes(text).len();
-        match self.load_within(compiler::usual_workspace(len), text, name, env)? {
-            Err(diagnostic) if diagnostic.is_out_of_memory() => {}
-            Err(diagnostic) => return self.new_string(diagnostic.bytes()).map(Err),
-            Ok(function) => return Ok(Ok(function)),
+        for workspace in [compiler::usual_workspace(len), compiler::workspace_size(len)] {
+            if let Some(loaded) = self.load_within(workspace, text, name, env)? {
+                return Ok(loaded);
+            }
         }
-        match self.load_within(compiler::workspace_size(len), text, name, env)? {
-            Err(diagnostic) if diagnostic.is_out_of_memory() => Err(self.out_of_memory()),
-            Err(diagnostic) => self.new_string(diagnostic.bytes()).map(Err),
-            Ok(function) => Ok(Ok(function)),
-        }
+        Err(self.out_of_memory())
     }
 
-    /// Compiles in so many bytes of workspace.
+    /// Compiles in so many bytes of workspace; `None` when they are too few.
     fn load_within(
         &mut self,
         workspace: usize,
         text: Value,
         name: Value,
         env: Value,
-    ) -> Result<Result<Value, Diagnostic>, Raise> {
+    ) -> Result<Option<Result<Value, Value>>, Raise> {
         let r = self.heap.new_buffer(workspace);
         let buffer = self.memory(r)?;
         let r = self.heap.push_fill(buffer, 0, workspace);
@@ -356,14 +352,28 @@ impl Vm {
                 name: shown.get(..shown_len).unwrap_or(&[]),
                 text: self.bytes(text),
             };
-            compiler::compile(&[chunk], options, workspace).map(<[u8]>::len)
+            compiler::compile_within(&[chunk], options, workspace)
         };
-        let function = match compiled {
-            Ok(len) => Ok(self.adopt_image(buffer, len, env)?),
-            Err(diagnostic) => Err(diagnostic),
+        let loaded = match compiled {
+            Ok(len) => Some(Ok(self.adopt_image(buffer, len, env)?)),
+            Err(fault) if fault.is_out_of_memory() => None,
+            Err(fault) => {
+                let len = fault.message(self.heap.buffer_bytes(buffer)).len();
+                let r = self.heap.new_buffer(len);
+                let message = self.memory(r)?;
+                // SAFETY: the message is in the workspace or part of the program; the buffer for it has
+                // room, so nothing moves while it is copied.
+                let words = unsafe {
+                    let words = fault.message(self.heap.buffer_bytes(buffer));
+                    core::slice::from_raw_parts(words.as_ptr(), words.len())
+                };
+                let r = self.heap.push_bytes(message, words);
+                self.memory(r)?;
+                Some(Err(self.heap.finish_buffer(message)))
+            }
         };
         self.drop_buffer(buffer);
-        Ok(function)
+        Ok(loaded)
     }
 
     /// Gives a buffer's memory back without waiting for a collection.

@@ -131,12 +131,10 @@ impl Vm {
 
     /// The depth of the function at a level, 0 being the topmost.
     pub(crate) fn level(&self, level: u32) -> Option<u32> {
+        let last = self.first_depth();
         let mut depth = self.depth;
         let mut level = level;
-        loop {
-            if depth == 0 {
-                return None;
-            }
+        while depth >= last {
             if self.frame(depth).kind != FrameKind::Host {
                 if level == 0 {
                     return Some(depth);
@@ -145,6 +143,7 @@ impl Vm {
             }
             depth -= 1;
         }
+        None
     }
 
     /// Memory has run out.

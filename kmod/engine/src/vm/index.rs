@@ -82,7 +82,7 @@ impl Vm {
             }
             o = handler;
         }
-        Err(self.fault(format_args!("'__index' chain too long; possibly a loop")))
+        Err(self.fault(format_args!("'__index' chain too long; possible loop")))
     }
 
     /// `attempt to index a nil value (…)`.
@@ -182,7 +182,7 @@ impl Vm {
             }
             o = handler;
         }
-        Err(self.fault(format_args!("'__newindex' chain too long; possibly a loop")))
+        Err(self.fault(format_args!("'__newindex' chain too long; possible loop")))
     }
 
     /// The slow way of a writing instruction.

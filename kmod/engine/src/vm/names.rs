@@ -299,7 +299,8 @@ impl Vm {
             .and_then(|(image, proto)| {
                 image.local_name(&proto, index.wrapping_sub(f.base), self.pc_of(self.depth) + 1)
             })
-            .map_or_else(|| Name::new(b"?"), Name::new);
+            // The hidden variable of a generic loop has no name of its own.
+            .map_or_else(|| Name::new(b"(for state)"), Name::new);
         self.fault(format_args!("variable '{}' got a non-closable value", Bytes(name.text())))
     }
 

@@ -16,7 +16,7 @@ use writer::program;
 fn engine(text: &str) -> Vec<String> {
     let lines = Rc::new(RefCell::new(Vec::new()));
     let to = lines.clone();
-    let settings = plain::Settings_ {
+    let settings = plain::Options {
         memory: 16 << 20,
         fuel: 50_000_000,
         print: Box::new(move |line: &[u8]| {

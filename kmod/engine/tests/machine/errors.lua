@@ -1,0 +1,48 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- Messages: what is wrong, where, and what the variable is called.
+local function checkerr(c) local ok, e = pcall(load(c)) print(e) end
+checkerr("(collectgarbage or print){}")
+checkerr("string.rep({})")
+checkerr([[x = print .. "a"]])
+checkerr([[local a,b,c; (function () a = b+1.1 end)()]])
+checkerr([[
+ local function f(x) return x end
+ local t = setmetatable({}, {__index = f})
+ return t.a.b.c
+]])
+checkerr("return table.sort({1,2,3}, table.sort)")
+checkerr("string.gsub('s', 's', setmetatable)")
+checkerr("local a = {} return a.bbbb(3)")
+checkerr("local a={}; return ~a")
+checkerr("aaa={}; x=3.3/aaa")
+checkerr("aaa=2; bbbb=nil;x=aaa*bbbb")
+checkerr("aaa={}; x=-aaa")
+checkerr("return 34 < 'a'")
+checkerr("for i, v in 5 do end")
+checkerr("local t <const> = {} ; t:x()")
+checkerr("return function() end .. 'x'")
+checkerr("local s = 'a'; return s.x.y")
+checkerr("return math.huge // 0 | 1")
+print(select(2, pcall(string.rep)))
+print(select(2, pcall(table.concat, {{}})))
+print(select(2, pcall(setmetatable, 1)))
+print(select(2, pcall(("x").rep, "x", {})))
+print(select(2, pcall(function() ("x"):rep({}) end)))
+print(select(2, pcall(function() string.char(-1) end)))
+local t = {} 
+print(select(2, pcall(next, {}, 1)))
+print(pcall(error)) print(pcall(error, nil)) print(pcall(error, "x", 2))
+print(xpcall(function() local x = nil + 1 end, debug.traceback))
+print(debug.traceback("msg"))
+local co = coroutine.create(function() local x = 1; coroutine.yield(); error("inside") end)
+coroutine.resume(co)
+print(debug.traceback(co)) print(debug.traceback(co, "at level 1", 1)) print(coroutine.resume(co))
+local function level(n) error("at level " .. n, n) end
+local function caller(n) level(n) end
+for n = 0, 4 do print(select(2, pcall(caller, n))) end
+print(select(2, xpcall(function() level(1) end, function(m) return debug.traceback("handled: " .. m, 1) end)))
+print(xpcall(error, function(m) return type(m), "dropped" end, nil))
+print(select(2, xpcall(function() error("first") end, function(m) error("second") end)))
+local function tail(f) return f() end
+print(pcall(tail, function() error("tail") end))
+print(pcall(function() return tail(function() local x = nil; return x() end) end))
