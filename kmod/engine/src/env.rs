@@ -33,7 +33,9 @@ impl<'b> Text<'b> {
 
     /// Appends bytes.
     pub fn push(&mut self, bytes: &[u8]) {
-        let Some(room) = self.to.get_mut(self.len..) else { return };
+        let Some(room) = self.to.get_mut(self.len..) else {
+            return;
+        };
         for (to, from) in room.iter_mut().zip(bytes) {
             *to = *from;
             self.len = self.len.saturating_add(1);
@@ -55,7 +57,10 @@ pub struct Failed;
 /// Bytes of the region that an environment for an image and so much live memory needs; 0 when there is
 /// no such region.
 pub fn region_size(image: &[u8], memory: u64) -> u64 {
-    Image::open(image).ok().and_then(|image| Layout::of(&image, memory)).map_or(0, |layout| layout.total())
+    Image::open(image)
+        .ok()
+        .and_then(|image| Layout::of(&image, memory))
+        .map_or(0, |layout| layout.total())
 }
 
 /// Makes an environment in a region and runs the top level.
@@ -64,7 +69,12 @@ pub fn region_size(image: &[u8], memory: u64) -> u64 {
 ///
 /// `region` is 16-byte aligned, zeroed, exactly [`region_size`] bytes long and nobody else's for as long
 /// as the environment is used; the image outlives it; the cookie is what the host's print expects.
-pub unsafe fn create(region: *mut u8, image: &[u8], config: &Config, error: &mut Text) -> Result<(), Failed> {
+pub unsafe fn create(
+    region: *mut u8,
+    image: &[u8],
+    config: &Config,
+    error: &mut Text,
+) -> Result<(), Failed> {
     let image = match verify(image) {
         Ok(image) => image,
         Err(malformed) => {
@@ -202,7 +212,10 @@ impl Vm {
             }
         }
         if self.handle_count as usize >= HANDLES {
-            let _ = write!(error, "rules use more than {HANDLES} functions of one script");
+            let _ = write!(
+                error,
+                "rules use more than {HANDLES} functions of one script"
+            );
             return Err(Failed);
         }
         Ok(self.add_handle(v))
@@ -217,7 +230,13 @@ impl Vm {
     pub unsafe fn run_packet(&mut self, handle: u32, packet: *mut Packet, fuel: u64) -> RunResult {
         let limit = if fuel == 0 { self.packet_fuel } else { fuel };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut result = RunResult { status: Status::Poisoned, verdict: 0, operand: 0, reason: 0, fuel: 0 };
+        let mut result = RunResult {
+            status: Status::Poisoned,
+            verdict: 0,
+            operand: 0,
+            reason: 0,
+            fuel: 0,
+        };
         if self.is_poisoned() {
             return result;
         }
@@ -259,7 +278,10 @@ impl Vm {
     #[inline(always)]
     fn is_final(&self, payload: u64) -> bool {
         payload <= verdict::Verdict::Drop as u64
-            && self.packet.packet().is_some_and(|packet| packet.flags() & PACKET_MATCH == 0)
+            && self
+                .packet
+                .packet()
+                .is_some_and(|packet| packet.flags() & PACKET_MATCH == 0)
     }
 
     /// What the function returned, when it is not one of the plain verdicts.

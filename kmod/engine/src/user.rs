@@ -29,7 +29,14 @@ pub struct Program {
 ///
 /// What is wrong with the source, as `name:line: message`.
 pub fn check(chunks: &[Chunk]) -> Result<Program, Diagnostic> {
-    compile(chunks, Options { packet: true, file: true, seed: seed() })
+    compile(
+        chunks,
+        Options {
+            packet: true,
+            file: true,
+            seed: seed(),
+        },
+    )
 }
 
 /// Compiles plain Lua, as `pstui lua` runs it.
@@ -38,7 +45,14 @@ pub fn check(chunks: &[Chunk]) -> Result<Program, Diagnostic> {
 ///
 /// What is wrong with the source, as `name:line: message`.
 pub fn check_plain(chunks: &[Chunk]) -> Result<Program, Diagnostic> {
-    compile(chunks, Options { packet: false, file: true, seed: seed() })
+    compile(
+        chunks,
+        Options {
+            packet: false,
+            file: true,
+            seed: seed(),
+        },
+    )
 }
 
 fn compile(chunks: &[Chunk], options: Options) -> Result<Program, Diagnostic> {
@@ -46,10 +60,15 @@ fn compile(chunks: &[Chunk], options: Options) -> Result<Program, Diagnostic> {
     let size = compiler::workspace_size(source).div_ceil(8);
     let mut work = vec![0u64; size];
     // SAFETY: the bytes of a vector of words.
-    let bytes = unsafe { core::slice::from_raw_parts_mut(work.as_mut_ptr().cast::<u8>(), size.saturating_mul(8)) };
+    let bytes = unsafe {
+        core::slice::from_raw_parts_mut(work.as_mut_ptr().cast::<u8>(), size.saturating_mul(8))
+    };
     let len = compiler::compile(chunks, options, bytes)?.len();
     work.truncate(len.div_ceil(8));
-    Ok(Program { image: work.into_boxed_slice(), len })
+    Ok(Program {
+        image: work.into_boxed_slice(),
+        len,
+    })
 }
 
 /// A number that nobody can guess.
@@ -88,7 +107,10 @@ impl Mapping {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping somewhere harms nobody.
         let base = unsafe { libc::mmap(core::ptr::null_mut(), size, protection, flags, -1, 0) };
-        (base != libc::MAP_FAILED).then_some(Self { base: base.cast(), size })
+        (base != libc::MAP_FAILED).then_some(Self {
+            base: base.cast(),
+            size,
+        })
     }
 }
 
@@ -172,14 +194,25 @@ impl Environment {
         let size = usize::try_from(size)
             .ok()
             .filter(|&size| size > 0)
-            .ok_or_else(|| format!("no environment can have {} bytes of memory", settings.memory))?;
+            .ok_or_else(|| {
+                format!(
+                    "no environment can have {} bytes of memory",
+                    settings.memory
+                )
+            })?;
         let mapping = Mapping::new(size)
             .ok_or_else(|| format!("the machine has no {size} bytes of memory to give"))?;
         let region = mapping.base;
-        let args: Vec<(&[u8], &[u8])> =
-            settings.args.iter().map(|(k, v)| (k.as_bytes(), v.as_bytes())).collect();
+        let args: Vec<(&[u8], &[u8])> = settings
+            .args
+            .iter()
+            .map(|(k, v)| (k.as_bytes(), v.as_bytes()))
+            .collect();
         let mut seeds = [0; 16];
-        for (to, from) in seeds.iter_mut().zip(seed().to_le_bytes().into_iter().chain(seed().to_le_bytes())) {
+        for (to, from) in seeds
+            .iter_mut()
+            .zip(seed().to_le_bytes().into_iter().chain(seed().to_le_bytes()))
+        {
             *to = from;
         }
         let config = Config {
@@ -196,8 +229,17 @@ impl Environment {
         // SAFETY: the region is fresh, zeroed and of that layout's size; program and print live in
         // boxes that go with the environment; the compiler has verified the image.
         let made = unsafe { Vm::create(region, &parts, &image, &config) }.is_ok();
-        let env = Self { region, mapping, _program: program, _print: print };
-        if made { Ok(env) } else { Err(String::from("not enough memory for the program itself")) }
+        let env = Self {
+            region,
+            mapping,
+            _program: program,
+            _print: print,
+        };
+        if made {
+            Ok(env)
+        } else {
+            Err(String::from("not enough memory for the program itself"))
+        }
     }
 
     /// The machine inside.
@@ -223,8 +265,16 @@ impl Environment {
     pub fn run(&mut self, handle: u32, packet: &mut UserPacket, fuel: u64) -> Outcome {
         // SAFETY: the packet is borrowed for the whole call.
         let result = unsafe { env::run(self.region, handle, packet.raw(), fuel) };
-        let verdict = if result.status == Status::Ok { Ok(result) } else { Err(self.last_error()) };
-        Outcome { verdict, status: result.status, fuel: result.fuel }
+        let verdict = if result.status == Status::Ok {
+            Ok(result)
+        } else {
+            Err(self.last_error())
+        };
+        Outcome {
+            verdict,
+            status: result.status,
+            fuel: result.fuel,
+        }
     }
 
     /// The last error with its traceback.
@@ -272,12 +322,26 @@ pub mod plain {
     /// # Errors
     ///
     /// What is wrong with the source, or the message of the error with a traceback.
-    pub fn run(chunks: &[Chunk], script: &str, args: &[&[u8]], settings: Options) -> Result<(), String> {
+    pub fn run(
+        chunks: &[Chunk],
+        script: &str,
+        args: &[&[u8]],
+        settings: Options,
+    ) -> Result<(), String> {
         let program = check_plain(chunks).map_err(|d| format!("{d}"))?;
-        let fuel = if settings.fuel == 0 { u64::MAX / 4 } else { settings.fuel };
+        let fuel = if settings.fuel == 0 {
+            u64::MAX / 4
+        } else {
+            settings.fuel
+        };
         let mut env = Environment::prepare(
             program,
-            Settings { memory: settings.memory, load_fuel: fuel, print: settings.print, ..Settings::default() },
+            Settings {
+                memory: settings.memory,
+                load_fuel: fuel,
+                print: settings.print,
+                ..Settings::default()
+            },
         )?;
         match start(&mut env, script, args) {
             Ok(()) => Ok(()),
@@ -285,7 +349,11 @@ pub mod plain {
         }
     }
 
-    fn start(env: &mut Environment, script: &str, args: &[&[u8]]) -> Result<(), crate::vm::error::Raise> {
+    fn start(
+        env: &mut Environment,
+        script: &str,
+        args: &[&[u8]],
+    ) -> Result<(), crate::vm::error::Raise> {
         let vm = env.machine();
         let globals = vm.globals();
         let t = vm.new_table(args.len() as u32, 1)?;

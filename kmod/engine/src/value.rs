@@ -64,23 +64,43 @@ pub struct Value {
 
 impl Value {
     /// nil.
-    pub const NIL: Self = Self { tag: Tag::Nil, aux: 0, payload: 0 };
+    pub const NIL: Self = Self {
+        tag: Tag::Nil,
+        aux: 0,
+        payload: 0,
+    };
 
     /// A boolean.
     pub const fn boolean(b: bool) -> Self {
-        Self { tag: if b { Tag::True } else { Tag::False }, aux: 0, payload: 0 }
+        Self {
+            tag: if b { Tag::True } else { Tag::False },
+            aux: 0,
+            payload: 0,
+        }
     }
     /// An integer.
     pub const fn int(i: i64) -> Self {
-        Self { tag: Tag::Int, aux: 0, payload: i as u64 }
+        Self {
+            tag: Tag::Int,
+            aux: 0,
+            payload: i as u64,
+        }
     }
     /// A float.
     pub const fn float(f: f64) -> Self {
-        Self { tag: Tag::Float, aux: 0, payload: f.to_bits() }
+        Self {
+            tag: Tag::Float,
+            aux: 0,
+            payload: f.to_bits(),
+        }
     }
     /// A value whose payload is a reference.
     pub const fn object(tag: Tag, r: Ref) -> Self {
-        Self { tag, aux: 0, payload: r as u64 }
+        Self {
+            tag,
+            aux: 0,
+            payload: r as u64,
+        }
     }
     /// Neither nil nor false.
     pub const fn is_true(self) -> bool {

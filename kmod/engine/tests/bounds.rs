@@ -2,7 +2,13 @@
 //! What bounds an environment: fuel that runs out at any point, memory that runs out at any point, and
 //! the promise that so much live memory always fits, whatever was allocated and freed before.
 #![cfg(feature = "user")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
 
 use packetscript_engine::host::Status;
 use packetscript_engine::host::frame;
@@ -60,14 +66,29 @@ end
 "##;
 
 fn packet() -> UserPacket {
-    let bytes = frame::udp("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap(), 1, 53, b"payload");
+    let bytes = frame::udp(
+        "10.0.0.1".parse().unwrap(),
+        "10.0.0.2".parse().unwrap(),
+        1,
+        53,
+        b"payload",
+    );
     UserPacket::new(&bytes)
 }
 
 fn environment(source: &str, memory: u64) -> Result<Environment, String> {
-    let chunks = [Chunk { name: b"corpus.lua", text: source.as_bytes() }];
+    let chunks = [Chunk {
+        name: b"corpus.lua",
+        text: source.as_bytes(),
+    }];
     let program = check(&chunks).map_err(|d| d.to_string())?;
-    Environment::new(program, Settings { memory, ..Settings::default() })
+    Environment::new(
+        program,
+        Settings {
+            memory,
+            ..Settings::default()
+        },
+    )
 }
 
 /// After whatever happened, another packet runs as if nothing had.
@@ -157,7 +178,10 @@ fn memory_may_run_out_anywhere() {
         }
         println!("{kind}: {passed} runs had enough memory, {failed} had not");
         assert!(failed > 20 && passed > 20);
-        assert_eq!(env.run(release, &mut packet(), u64::MAX / 4).status, Status::Ok);
+        assert_eq!(
+            env.run(release, &mut packet(), u64::MAX / 4).status,
+            Status::Ok
+        );
         let outcome = env.run(everything, &mut packet(), 0);
         assert_eq!(outcome.status, Status::Ok, "{:?}", outcome.verdict);
     }
@@ -207,9 +231,17 @@ print(kind, made, "strings, live", total, "of", M)
 fn the_guaranteed_memory_always_fits() {
     let memory: u64 = 1 << 20;
     for kind in ["small", "powers", "phases", "large", "mixed"] {
-        let chunks = [Chunk { name: b"sizes.lua", text: SIZES.as_bytes() }];
+        let chunks = [Chunk {
+            name: b"sizes.lua",
+            text: SIZES.as_bytes(),
+        }];
         let program = check(&chunks).unwrap_or_else(|d| panic!("{d}"));
-        let args = [("memory", memory.to_string()), ("seed", "1".into()), ("kind", kind.into()), ("steps", "60000".into())];
+        let args = [
+            ("memory", memory.to_string()),
+            ("seed", "1".into()),
+            ("kind", kind.into()),
+            ("steps", "60000".into()),
+        ];
         let args = args.into_iter().map(|(k, v)| (k.to_string(), v)).collect();
         let settings = Settings {
             memory,
@@ -245,7 +277,10 @@ fn packets_that_keep_nothing_leave_nothing() {
     }
     let after = env.usage();
     assert_eq!(before.live, after.live);
-    assert_eq!(after.collections, before.collections, "no collection was needed");
+    assert_eq!(
+        after.collections, before.collections,
+        "no collection was needed"
+    );
 }
 
 #[test]
@@ -273,7 +308,12 @@ fn what_a_packet_keeps_survives_it() {
     let process = env.bind("process_packet").unwrap();
     for n in 0..20_000 {
         let outcome = env.run(process, &mut packet(), 0);
-        assert_eq!(outcome.status, Status::Ok, "packet {n}: {:?}", outcome.verdict);
+        assert_eq!(
+            outcome.status,
+            Status::Ok,
+            "packet {n}: {:?}",
+            outcome.verdict
+        );
     }
     assert!(env.usage().collections > 3);
 }
@@ -314,10 +354,18 @@ fn closing_has_a_reserve_of_fuel() {
         assert_eq!(outcome.status, Status::Fuel);
         let text = outcome.verdict.unwrap_err();
         assert!(text.starts_with("out of fuel"), "reported: {text}");
-        assert_eq!(env.run(count, &mut packet(), 0).verdict.unwrap().verdict, 2, "all three were closed");
+        assert_eq!(
+            env.run(count, &mut packet(), 0).verdict.unwrap().verdict,
+            2,
+            "all three were closed"
+        );
         let outcome = env.run(greedy, &mut packet(), 10_000);
         assert_eq!(outcome.status, Status::Fuel);
         assert_eq!(outcome.fuel, 10_000);
-        assert_eq!(env.run(count, &mut packet(), 0).verdict.unwrap().verdict, 1, "the reserve ends");
+        assert_eq!(
+            env.run(count, &mut packet(), 0).verdict.unwrap().verdict,
+            1,
+            "the reserve ends"
+        );
     }
 }

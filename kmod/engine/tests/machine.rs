@@ -2,7 +2,12 @@
 //! The machine against PUC Lua 5.4: each script of `machine` prints the same on both, also when
 //! everything is collected at every safe point.
 #![cfg(feature = "user")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
 
 use packetscript_engine::user::{Chunk, Environment, Settings, check_plain};
 use std::cell::RefCell;
@@ -35,7 +40,10 @@ fn puc(name: &str, source: &str) -> String {
 
 /// What the engine prints.
 fn engine(name: &str, source: &str, stress: bool) -> String {
-    let chunks = [Chunk { name: name.as_bytes(), text: source.as_bytes() }];
+    let chunks = [Chunk {
+        name: name.as_bytes(),
+        text: source.as_bytes(),
+    }];
     let program = check_plain(&chunks).unwrap_or_else(|d| panic!("{d}"));
     let out = Rc::new(RefCell::new(String::new()));
     let sink = Rc::clone(&out);
@@ -78,7 +86,11 @@ fn same(name: &str, source: &str) {
     assert_eq!(first, expected);
     // Collecting all the time is slow where much is alive: those scripts shrink.
     let smaller = source.replace("30000", "300").replace("5000", "150");
-    assert_eq!(engine(name, &smaller, true), engine(name, &smaller, false), "{name} under stress");
+    assert_eq!(
+        engine(name, &smaller, true),
+        engine(name, &smaller, false),
+        "{name} under stress"
+    );
 }
 
 #[test]

@@ -56,7 +56,11 @@ pub struct Scan {
 
 impl Scan {
     /// Nothing half done.
-    pub const NONE: Self = Self { cell: 0, part: 0, index: 0 };
+    pub const NONE: Self = Self {
+        cell: 0,
+        part: 0,
+        index: 0,
+    };
 }
 
 /// When the first cycle begins.
@@ -270,7 +274,11 @@ impl Heap {
                     break;
                 }
                 self.gray = self.header(r).next;
-                self.scan = Scan { cell: r, part: 0, index: 0 };
+                self.scan = Scan {
+                    cell: r,
+                    part: 0,
+                    index: 0,
+                };
             }
             spent += self.scan_some();
         }
@@ -423,7 +431,11 @@ impl Heap {
                     let v = *self.at::<Value>((*cell).array).add(scan.index as usize);
                     self.shade(v);
                 } else {
-                    let nodes = if scan.part == 2 { (*cell).nodes } else { (*cell).old_nodes };
+                    let nodes = if scan.part == 2 {
+                        (*cell).nodes
+                    } else {
+                        (*cell).old_nodes
+                    };
                     let node = self.at::<Node>(nodes).add(scan.index as usize);
                     self.scan_node(node, weak);
                 }
@@ -440,7 +452,11 @@ impl Heap {
     unsafe fn scan_node(&mut self, node: *mut Node, weak: u16) {
         // SAFETY: the caller's promise.
         unsafe {
-            let key = Value { tag: (*node).tag, aux: 0, payload: (*node).key };
+            let key = Value {
+                tag: (*node).tag,
+                aux: 0,
+                payload: (*node).key,
+            };
             if (*node).value.is_nil() {
                 // The shared empty node is never written.
                 if reference(key).is_some_and(|r| !self.is_marked(r)) {
@@ -490,7 +506,11 @@ impl Heap {
             if self.scan.cell == 0 {
                 let r = self.gray;
                 self.gray = self.header(r).next;
-                self.scan = Scan { cell: r, part: 0, index: 0 };
+                self.scan = Scan {
+                    cell: r,
+                    part: 0,
+                    index: 0,
+                };
             }
             self.scan_some();
         }
@@ -517,7 +537,11 @@ impl Heap {
     fn mark_ephemerons(&mut self, r: Ref) -> bool {
         let mut changed = false;
         self.each_node(r, &mut |heap, node| {
-            let key = Value { tag: node.tag, aux: 0, payload: node.key };
+            let key = Value {
+                tag: node.tag,
+                aux: 0,
+                payload: node.key,
+            };
             if reference(key).is_none_or(|k| heap.is_marked(k) || heap.is_plain(k))
                 && reference(node.value).is_some_and(|v| !heap.is_marked(v))
             {
@@ -538,7 +562,10 @@ impl Heap {
         // SAFETY: a table's cell and its hash parts; `f` marks and does not allocate.
         unsafe {
             let cell = self.table(r);
-            for (nodes, mask) in [((*cell).nodes, (*cell).mask), ((*cell).old_nodes, (*cell).old_mask)] {
+            for (nodes, mask) in [
+                ((*cell).nodes, (*cell).mask),
+                ((*cell).old_nodes, (*cell).old_mask),
+            ] {
                 if nodes == 0 {
                     continue;
                 }
@@ -575,7 +602,11 @@ impl Heap {
                 self.clear_array(r);
             }
             self.each_node(r, &mut |heap, node| {
-                let key = Value { tag: node.tag, aux: 0, payload: node.key };
+                let key = Value {
+                    tag: node.tag,
+                    aux: 0,
+                    payload: node.key,
+                };
                 let gone = weak & WEAK_VALUES != 0 && heap.is_gone(node.value)
                     || last && weak & WEAK_KEYS != 0 && heap.is_gone(key);
                 if gone {
@@ -612,7 +643,11 @@ impl Heap {
         let (mut keep, mut doomed) = (0, 0);
         while r != 0 {
             let next = self.header(r).hash;
-            let list = if self.is_marked(r) { &mut keep } else { &mut doomed };
+            let list = if self.is_marked(r) {
+                &mut keep
+            } else {
+                &mut doomed
+            };
             let head = core::mem::replace(list, r);
             // SAFETY: a table's cell.
             unsafe { (*self.at::<Header>(r)).hash = head };
@@ -787,7 +822,9 @@ impl Heap {
             }
             // SAFETY: bodies and pieces of garbage follow each other without gaps, each with a header.
             unsafe {
-                let BodyHeader { owner, size, field, .. } = *self.at::<BodyHeader>(from);
+                let BodyHeader {
+                    owner, size, field, ..
+                } = *self.at::<BodyHeader>(from);
                 self.compact_from += size;
                 spent += 32;
                 if owner == 0 {
@@ -809,7 +846,10 @@ impl Heap {
     /// A body has moved: pointers into it follow.
     fn moved(&mut self, owner: Ref, from: Ref, to: Ref, size: u32) {
         let delta = (from - to) as usize;
-        let (start, end) = (self.at::<u8>(from) as usize, self.at::<u8>(from + size) as usize);
+        let (start, end) = (
+            self.at::<u8>(from) as usize,
+            self.at::<u8>(from + size) as usize,
+        );
         let inside = |p: usize| (start..end).contains(&p);
         if inside(self.exec.pc as usize) {
             self.exec.pc = self.exec.pc.wrapping_byte_sub(delta);

@@ -82,7 +82,10 @@ impl Sizes {
         let cells = memory + memory / 2 + 4096;
         let bodies = memory * 2 + 4096;
         let round = |n: u64| u32::try_from(n.next_multiple_of(u64::from(CELL))).ok();
-        Some(Self { cells: round(cells)?, bodies: round(bodies)? })
+        Some(Self {
+            cells: round(cells)?,
+            bodies: round(bodies)?,
+        })
     }
 }
 
@@ -191,7 +194,13 @@ impl Heap {
     ///
     /// `base` is the first byte of a region, 64-byte aligned, zeroed from `start` on for the length
     /// that `sizes` says, below 4 GiB in all, and nobody else's for as long as the heap lives.
-    pub unsafe fn new(base: *mut u8, start: u32, sizes: Sizes, seed: [u64; 2], guarantee: u64) -> Self {
+    pub unsafe fn new(
+        base: *mut u8,
+        start: u32,
+        sizes: Sizes,
+        seed: [u64; 2],
+        guarantee: u64,
+    ) -> Self {
         // The shared empty node stands before the cells and is never written.
         let cells = start.next_multiple_of(CELL) + CELL;
         let bodies = cells + sizes.cells;
@@ -224,7 +233,13 @@ impl Heap {
             compact_from: 0,
             compact_to: 0,
             floor: 0,
-            before: Mark { free: 0, cells_top: 0, used_cells: 0, used_bodies: 0, credit: 0 },
+            before: Mark {
+                free: 0,
+                cells_top: 0,
+                used_cells: 0,
+                used_bodies: 0,
+                credit: 0,
+            },
             stepped: false,
             escaped: false,
             used_cells: 0,
@@ -300,7 +315,14 @@ impl Heap {
             return self.fresh_cell(kind, flags);
         };
         self.used_cells += u64::from(CELL);
-        let header = Header { kind, mark: self.color, flags, next, hash: 0, serial: self.serial };
+        let header = Header {
+            kind,
+            mark: self.color,
+            flags,
+            next,
+            hash: 0,
+            serial: self.serial,
+        };
         // SAFETY: a free cell of the region.
         unsafe { self.at::<Header>(r).write(header) };
         Ok(r)
@@ -319,7 +341,14 @@ impl Heap {
         let r = self.cells_top;
         self.cells_top += CELL;
         self.used_cells += u64::from(CELL);
-        let header = Header { kind, mark: self.color, flags, next: 0, hash: 0, serial: self.serial };
+        let header = Header {
+            kind,
+            mark: self.color,
+            flags,
+            next: 0,
+            hash: 0,
+            serial: self.serial,
+        };
         // SAFETY: inside the space of cells.
         unsafe { self.at::<Header>(r).write(header) };
         Ok(r)
@@ -354,7 +383,12 @@ impl Heap {
 
     /// Takes a body of at least `bytes` for a cell and writes its reference into the cell's field.
     /// The field must be without a body. The contents are undefined.
-    pub(crate) fn new_body(&mut self, owner: Ref, field: u32, bytes: u64) -> Result<Ref, OutOfMemory> {
+    pub(crate) fn new_body(
+        &mut self,
+        owner: Ref,
+        field: u32,
+        bytes: u64,
+    ) -> Result<Ref, OutOfMemory> {
         let r = self.loose_body(owner, field, bytes)?;
         // SAFETY: the field lies inside the owner's cell.
         unsafe { *self.at::<Ref>(owner + field) = r };
@@ -362,7 +396,12 @@ impl Heap {
     }
 
     /// Takes a body that its owner's field does not name yet. Until it does, nothing may allocate.
-    pub(crate) fn loose_body(&mut self, owner: Ref, field: u32, bytes: u64) -> Result<Ref, OutOfMemory> {
+    pub(crate) fn loose_body(
+        &mut self,
+        owner: Ref,
+        field: u32,
+        bytes: u64,
+    ) -> Result<Ref, OutOfMemory> {
         let room = u64::from(self.bodies_end - self.bodies);
         if bytes > room {
             return Err(OutOfMemory);
@@ -385,7 +424,14 @@ impl Heap {
         self.bodies_top += size;
         self.used_bodies += u64::from(size);
         // SAFETY: there is room for it at the top of the space.
-        unsafe { self.at::<BodyHeader>(at).write(BodyHeader { owner, size, field, pad: 0 }) };
+        unsafe {
+            self.at::<BodyHeader>(at).write(BodyHeader {
+                owner,
+                size,
+                field,
+                pad: 0,
+            })
+        };
         Ok(at + BODY_HEADER)
     }
 
@@ -455,7 +501,12 @@ impl Heap {
                 self.bodies_top = at + wanted;
             } else {
                 // The rest is a piece of garbage of its own.
-                let rest = BodyHeader { owner: 0, size: spare, field: 0, pad: 0 };
+                let rest = BodyHeader {
+                    owner: 0,
+                    size: spare,
+                    field: 0,
+                    pad: 0,
+                };
                 self.at::<BodyHeader>(at + wanted).write(rest);
             }
         }
@@ -510,7 +561,11 @@ impl Heap {
     }
 
     /// A native function with values of its own.
-    pub fn new_native_closure(&mut self, native: u32, values: &[Value]) -> Result<Ref, OutOfMemory> {
+    pub fn new_native_closure(
+        &mut self,
+        native: u32,
+        values: &[Value],
+    ) -> Result<Ref, OutOfMemory> {
         let count = values.len().min(INLINE_UPVALUES);
         let r = self.new_cell(Kind::NativeClosure, count as u16)?;
         let mut all = [Value::NIL; INLINE_UPVALUES];
@@ -530,7 +585,10 @@ impl Heap {
     /// Value number `i` of a native closure.
     pub fn native_upvalue(&self, r: Ref, i: u32) -> Value {
         // SAFETY: a native closure's cell.
-        unsafe { (*self.at::<NativeClosureCell>(r)).values }.get(i as usize).copied().unwrap_or(Value::NIL)
+        unsafe { (*self.at::<NativeClosureCell>(r)).values }
+            .get(i as usize)
+            .copied()
+            .unwrap_or(Value::NIL)
     }
 
     /// Replaces value number `i` of a native closure.
@@ -737,7 +795,13 @@ impl Heap {
 #[inline(always)]
 pub(crate) fn reference(v: Value) -> Option<Ref> {
     match v.tag {
-        Tag::Str | Tag::Table | Tag::Closure | Tag::Thread | Tag::Addr6 | Tag::Object | Tag::Box => {
+        Tag::Str
+        | Tag::Table
+        | Tag::Closure
+        | Tag::Thread
+        | Tag::Addr6
+        | Tag::Object
+        | Tag::Box => {
             let r = v.payload as Ref;
             (r != 0).then_some(r)
         }

@@ -19,7 +19,11 @@ pub const MAX_STRING: usize = 0x7fff_ff00;
 impl Heap {
     /// A string value for a cell.
     fn string_value(&self, r: Ref) -> Value {
-        Value { tag: Tag::Str, aux: 0, payload: u64::from(r) | u64::from(self.header(r).hash) << 32 }
+        Value {
+            tag: Tag::Str,
+            aux: 0,
+            payload: u64::from(r) | u64::from(self.header(r).hash) << 32,
+        }
     }
 
     /// A string with these bytes.
@@ -37,7 +41,8 @@ impl Heap {
         // SAFETY: the new body holds that many bytes, and is none of the caller's.
         unsafe {
             let body = (*self.at::<LongCell>(r)).body;
-            self.at::<u8>(body).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            self.at::<u8>(body)
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         }
         Ok(Value::object(Tag::Str, r))
     }
@@ -73,7 +78,10 @@ impl Heap {
         }
         if count <= SHORT {
             let mut copy = [0; SHORT];
-            for (to, from) in copy.iter_mut().zip(self.string_bytes(of).iter().skip(start)) {
+            for (to, from) in copy
+                .iter_mut()
+                .zip(self.string_bytes(of).iter().skip(start))
+            {
                 *to = *from;
             }
             return self.new_string(copy.get(..count).unwrap_or(&[]));
@@ -125,7 +133,11 @@ impl Heap {
     pub fn with_hash(&mut self, v: Value) -> Value {
         let r = v.as_ref();
         let hash = self.string_hash(r);
-        Value { tag: v.tag, aux: v.aux, payload: u64::from(r) | u64::from(hash) << 32 }
+        Value {
+            tag: v.tag,
+            aux: v.aux,
+            payload: u64::from(r) | u64::from(hash) << 32,
+        }
     }
 
     /// Whether two string values are equal.
@@ -205,12 +217,17 @@ impl Heap {
                 return Ok(());
             }
             let fresh = self.loose_body(r, LONG_BODY, roomy as u64).or_else(|e| {
-                if roomy > wanted { self.loose_body(r, LONG_BODY, wanted as u64) } else { Err(e) }
+                if roomy > wanted {
+                    self.loose_body(r, LONG_BODY, wanted as u64)
+                } else {
+                    Err(e)
+                }
             })?;
             // Taking it may have moved the old body.
             let old = (*cell).body;
             if old != 0 {
-                self.at::<u8>(fresh).copy_from_nonoverlapping(self.at(old), len);
+                self.at::<u8>(fresh)
+                    .copy_from_nonoverlapping(self.at(old), len);
                 self.work += len as u64 / 8;
                 self.free_body(old);
             }
@@ -234,7 +251,13 @@ impl Heap {
     }
 
     /// Appends the bytes of a string from `start` to before `end`, clamped to what it has.
-    pub fn push_part(&mut self, r: Ref, of: Ref, start: usize, end: usize) -> Result<(), OutOfMemory> {
+    pub fn push_part(
+        &mut self,
+        r: Ref,
+        of: Ref,
+        start: usize,
+        end: usize,
+    ) -> Result<(), OutOfMemory> {
         let end = end.min(self.string_bytes(of).len());
         let start = start.min(end);
         let count = end - start;
@@ -256,7 +279,9 @@ impl Heap {
         // SAFETY: there is room for them.
         unsafe {
             let cell = self.at::<LongCell>(r);
-            self.at::<u8>((*cell).body).add((*cell).len as usize).write_bytes(byte, count);
+            self.at::<u8>((*cell).body)
+                .add((*cell).len as usize)
+                .write_bytes(byte, count);
             (*cell).len += count as u32;
         }
         Ok(())
@@ -326,7 +351,11 @@ impl Heap {
             (*cell).header.hash = hash;
             (*cell).bytes = bytes;
         }
-        Ok(Value { tag: Tag::Addr6, aux: 0, payload: u64::from(r) | u64::from(hash) << 32 })
+        Ok(Value {
+            tag: Tag::Addr6,
+            aux: 0,
+            payload: u64::from(r) | u64::from(hash) << 32,
+        })
     }
 
     /// The bytes of an IPv6 address.

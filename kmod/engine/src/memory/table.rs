@@ -136,11 +136,18 @@ impl Heap {
         // SAFETY: a table's cell.
         unsafe {
             let cell = self.table(meta);
-            let bit = if event.is_cached() { ABSENT << event as u16 } else { 0 };
+            let bit = if event.is_cached() {
+                ABSENT << event as u16
+            } else {
+                0
+            };
             if (*cell).header.flags & bit != 0 {
                 return Value::NIL;
             }
-            let node = self.find_str(cell, self.events.get(event as usize).map_or(0, |e| e.payload));
+            let node = self.find_str(
+                cell,
+                self.events.get(event as usize).map_or(0, |e| e.payload),
+            );
             if node.is_null() || (*node).value.is_nil() {
                 (*cell).header.flags |= bit;
                 return Value::NIL;
@@ -175,7 +182,11 @@ impl Heap {
                 }
                 node = nodes.add(link as usize - 1);
             }
-            if (*t).old_nodes == 0 { core::ptr::null_mut() } else { self.find_old(t, Tag::Str, key) }
+            if (*t).old_nodes == 0 {
+                core::ptr::null_mut()
+            } else {
+                self.find_old(t, Tag::Str, key)
+            }
         }
     }
 
@@ -266,7 +277,11 @@ impl Heap {
 
     #[inline(always)]
     fn int_key(&self, i: i64) -> Key {
-        Key { tag: Tag::Int, key: i as u64, hash: self.hash_word(i as u64) }
+        Key {
+            tag: Tag::Int,
+            key: i as u64,
+            hash: self.hash_word(i as u64),
+        }
     }
 
     /// A key in the form of nodes. Integral floats are integers; nil stays nil.
@@ -278,17 +293,33 @@ impl Heap {
                     0 => self.string_hash(v.as_ref()),
                     hash => hash,
                 };
-                Key { tag: Tag::Str, key: u64::from(v.as_ref()) | u64::from(hash) << 32, hash }
+                Key {
+                    tag: Tag::Str,
+                    key: u64::from(v.as_ref()) | u64::from(hash) << 32,
+                    hash,
+                }
             }
             Tag::Addr6 => {
                 let hash = self.header(v.as_ref()).hash;
-                Key { tag: Tag::Addr6, key: u64::from(v.as_ref()) | u64::from(hash) << 32, hash }
+                Key {
+                    tag: Tag::Addr6,
+                    key: u64::from(v.as_ref()) | u64::from(hash) << 32,
+                    hash,
+                }
             }
             Tag::Float => match arith::to_int(v.as_float()) {
                 Some(i) => self.int_key(i),
-                None => Key { tag: Tag::Float, key: v.payload, hash: self.hash_word(v.payload) },
+                None => Key {
+                    tag: Tag::Float,
+                    key: v.payload,
+                    hash: self.hash_word(v.payload),
+                },
             },
-            tag => Key { tag, key: v.payload, hash: self.hash_word(v.payload) },
+            tag => Key {
+                tag,
+                key: v.payload,
+                hash: self.hash_word(v.payload),
+            },
         }
     }
 
@@ -306,7 +337,11 @@ impl Heap {
         }
         let node = self.find(cell, k);
         // SAFETY: a node of the table.
-        if node.is_null() { Value::NIL } else { unsafe { (*node).value } }
+        if node.is_null() {
+            Value::NIL
+        } else {
+            unsafe { (*node).value }
+        }
     }
 
     /// `t[i]`.
@@ -335,7 +370,11 @@ impl Heap {
                 return Value::NIL;
             }
             let node = self.find(cell, self.int_key(i));
-            if node.is_null() { Value::NIL } else { (*node).value }
+            if node.is_null() {
+                Value::NIL
+            } else {
+                (*node).value
+            }
         }
     }
 
@@ -345,7 +384,10 @@ impl Heap {
         let hash = self.hash_bytes(bytes);
         // SAFETY: a table's cell and its nodes.
         unsafe {
-            for (nodes, mask) in [((*cell).nodes, (*cell).mask), ((*cell).old_nodes, (*cell).old_mask)] {
+            for (nodes, mask) in [
+                ((*cell).nodes, (*cell).mask),
+                ((*cell).old_nodes, (*cell).old_mask),
+            ] {
                 if nodes == 0 {
                     continue;
                 }
@@ -379,7 +421,11 @@ impl Heap {
         }
         let node = self.find(self.table(t), k);
         if node.is_null() {
-            return if value.is_nil() { Ok(()) } else { self.insert(t, k, value) };
+            return if value.is_nil() {
+                Ok(())
+            } else {
+                self.insert(t, k, value)
+            };
         }
         self.store_in_node(t, node, value);
         Ok(())
@@ -397,7 +443,11 @@ impl Heap {
                     (*cell).hash_live += 1;
                     (*cell).header.flags &= ABSENT - 1;
                     // The collector may have met the key while the node was empty.
-                    let key = Value { tag: (*node).tag, aux: 0, payload: (*node).key };
+                    let key = Value {
+                        tag: (*node).tag,
+                        aux: 0,
+                        payload: (*node).key,
+                    };
                     self.store_barrier(t, Value::NIL, key);
                 } else {
                     (*cell).hash_live -= 1;
@@ -515,7 +565,11 @@ impl Heap {
     /// `t[key]`, with the key in memory; nil for bytes of a packet.
     #[inline(never)]
     pub(crate) fn get_at(&mut self, t: Ref, key: &Value) -> Value {
-        if key.tag == Tag::Bytes { Value::NIL } else { self.get(t, *key) }
+        if key.tag == Tag::Bytes {
+            Value::NIL
+        } else {
+            self.get(t, *key)
+        }
     }
 
     /// An integer key moves from the hash part to the array: its node forgets it.
@@ -551,13 +605,15 @@ impl Heap {
                 let fresh = self.loose_body(t, ARRAY_FIELD, bytes)?;
                 let old = (*cell).array;
                 if old != 0 {
-                    self.at::<Value>(fresh).copy_from_nonoverlapping(self.at(old), before as usize);
+                    self.at::<Value>(fresh)
+                        .copy_from_nonoverlapping(self.at(old), before as usize);
                     self.work += u64::from(before) * 2;
                     self.free_body(old);
                 }
                 fresh
             };
-            self.at::<u8>(array + before * 16).write_bytes(0, (cap - before) as usize * 16);
+            self.at::<u8>(array + before * 16)
+                .write_bytes(0, (cap - before) as usize * 16);
             (*cell).array = array;
             (*cell).cap = cap;
         }
@@ -573,7 +629,8 @@ impl Heap {
         let fresh = self.loose_body(t, NODES_FIELD, nodes_size(mask))?;
         // SAFETY: a table's cell; the new body holds the nodes.
         unsafe {
-            self.at::<u8>(fresh).write_bytes(0, nodes_size(mask) as usize);
+            self.at::<u8>(fresh)
+                .write_bytes(0, nodes_size(mask) as usize);
             let cell = self.table(t);
             if (*cell).nodes != self.empty {
                 let old = (*cell).nodes;
@@ -592,7 +649,11 @@ impl Heap {
 
     /// A new key, whose value is not nil.
     fn insert(&mut self, t: Ref, k: Key, value: Value) -> Result<(), OutOfMemory> {
-        let key = Value { tag: k.tag, aux: 0, payload: k.key };
+        let key = Value {
+            tag: k.tag,
+            aux: 0,
+            payload: k.key,
+        };
         self.store_barrier(t, key, value);
         self.store_barrier(t, Value::NIL, key);
         // SAFETY: a table's cell, also after its bodies were replaced.
@@ -647,7 +708,12 @@ impl Heap {
             let free_node = nodes.add(free as usize);
             let other = self.home(&*node) & (*cell).mask;
             if other == home {
-                free_node.write(Node { tag: k.tag, link: (*node).link, key: k.key, value });
+                free_node.write(Node {
+                    tag: k.tag,
+                    link: (*node).link,
+                    key: k.key,
+                    value,
+                });
                 (*node).link = free + 1;
                 return true;
             }
@@ -659,7 +725,12 @@ impl Heap {
             (*before).link = free + 1;
             free_node.write(*node);
             self.shade_node(&*free_node);
-            node.write(Node { tag: k.tag, link: 0, key: k.key, value });
+            node.write(Node {
+                tag: k.tag,
+                link: 0,
+                key: k.key,
+                value,
+            });
             true
         }
     }
@@ -677,7 +748,14 @@ impl Heap {
     #[inline(always)]
     fn shade_node(&mut self, node: &Node) {
         if self.barrier & super::BARRIER_MARK != 0 {
-            let (key, value) = (Value { tag: node.tag, aux: 0, payload: node.key }, node.value);
+            let (key, value) = (
+                Value {
+                    tag: node.tag,
+                    aux: 0,
+                    payload: node.key,
+                },
+                node.value,
+            );
             self.shade(key);
             self.shade(value);
         }
@@ -692,7 +770,11 @@ impl Heap {
                 self.migrate(t, u32::MAX);
             }
             let cell = self.table(t);
-            let count = if (*cell).nodes == self.empty { 0 } else { (*cell).mask + 1 };
+            let count = if (*cell).nodes == self.empty {
+                0
+            } else {
+                (*cell).mask + 1
+            };
             if (*cell).hint & HAS_INTS != 0 && extra.tag == Tag::Int {
                 let wanted = self.array_size(t, extra);
                 if wanted > (*cell).cap {
@@ -793,7 +875,11 @@ impl Heap {
         let filled = |i: u64| !self.get_int(t, i as i64).is_nil();
         // SAFETY: a table's cell.
         let (hint, cap, ints) = unsafe {
-            (u64::from((*cell).hint & HINT), u64::from((*cell).cap), (*cell).hint & HAS_INTS != 0)
+            (
+                u64::from((*cell).hint & HINT),
+                u64::from((*cell).cap),
+                (*cell).hint & HAS_INTS != 0,
+            )
         };
         let border = if hint == 0 || filled(hint) {
             // Upwards from the hint, first by single steps.
@@ -817,14 +903,22 @@ impl Heap {
             }
             while high - low > 1 {
                 let middle = u64::midpoint(low, high);
-                if filled(middle) { low = middle } else { high = middle }
+                if filled(middle) {
+                    low = middle
+                } else {
+                    high = middle
+                }
             }
             low
         } else {
             let (mut low, mut high) = (0, hint);
             while high - low > 1 {
                 let middle = u64::midpoint(low, high);
-                if filled(middle) { low = middle } else { high = middle }
+                if filled(middle) {
+                    low = middle
+                } else {
+                    high = middle
+                }
             }
             low
         };
@@ -840,7 +934,11 @@ impl Heap {
     #[allow(clippy::result_unit_err, reason = "there is one way to fail")]
     pub fn next(&mut self, t: Ref, key: Value) -> Result<Option<(Value, Value)>, ()> {
         let cell = self.table(t);
-        let mut position = if key.is_nil() { 0 } else { self.position(t, key).ok_or(())? };
+        let mut position = if key.is_nil() {
+            0
+        } else {
+            self.position(t, key).ok_or(())?
+        };
         // SAFETY: a table's cell, its array part and its hash parts.
         unsafe {
             let cap = (*cell).cap;
@@ -854,13 +952,24 @@ impl Heap {
             position -= cap;
             for (nodes, count) in [
                 ((*cell).nodes, (*cell).mask + 1),
-                ((*cell).old_nodes, if (*cell).old_nodes == 0 { 0 } else { (*cell).old_mask + 1 }),
+                (
+                    (*cell).old_nodes,
+                    if (*cell).old_nodes == 0 {
+                        0
+                    } else {
+                        (*cell).old_mask + 1
+                    },
+                ),
             ] {
                 while position < count {
                     let node = self.at::<Node>(nodes).add(position as usize);
                     position += 1;
                     if !(*node).value.is_nil() {
-                        let key = Value { tag: (*node).tag, aux: 0, payload: (*node).key };
+                        let key = Value {
+                            tag: (*node).tag,
+                            aux: 0,
+                            payload: (*node).key,
+                        };
                         return Ok(Some((key, (*node).value)));
                     }
                 }
@@ -886,7 +995,10 @@ impl Heap {
                 return Some(index as u32 + 1);
             }
             let mut before = cap;
-            for (nodes, mask) in [((*cell).nodes, (*cell).mask), ((*cell).old_nodes, (*cell).old_mask)] {
+            for (nodes, mask) in [
+                ((*cell).nodes, (*cell).mask),
+                ((*cell).old_nodes, (*cell).old_mask),
+            ] {
                 if nodes == 0 {
                     continue;
                 }
@@ -906,7 +1018,10 @@ impl Heap {
 
     /// A node whose key was this object before the collector found it unused.
     fn find_dead(&self, nodes: Ref, mask: u32, k: Key) -> *mut Node {
-        let dead = Key { tag: Tag::DeadKey, ..k };
+        let dead = Key {
+            tag: Tag::DeadKey,
+            ..k
+        };
         self.find_in(nodes, mask, dead)
     }
 }

@@ -4,8 +4,8 @@
 use super::error::Raise;
 use super::native::{ALL, Args, Step, index_of, native};
 use super::{
-    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES, META,
-    TAIL, UNWINDING, Vm, lib,
+    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES,
+    META, TAIL, UNWINDING, Vm, lib,
 };
 use crate::memory::BARRIER_YOUNG;
 use crate::memory::cell::{ClosureCell, Kind};
@@ -41,7 +41,13 @@ impl Vm {
 
     /// Calls the value at `func` with the `nargs` arguments that follow it: its frame is put on top.
     /// Native functions do not run yet: see [`Vm::drive`].
-    pub(crate) fn call_value(&mut self, func: u32, nargs: u32, wanted: i16, flags: u8) -> Result<(), Raise> {
+    pub(crate) fn call_value(
+        &mut self,
+        func: u32,
+        nargs: u32,
+        wanted: i16,
+        flags: u8,
+    ) -> Result<(), Raise> {
         let mut nargs = nargs;
         loop {
             // SAFETY: inside the stack.
@@ -71,7 +77,13 @@ impl Vm {
     }
 
     /// Puts the frame of a Lua closure on top.
-    pub(crate) fn enter_lua(&mut self, func: u32, nargs: u32, wanted: i16, flags: u8) -> Result<(), Raise> {
+    pub(crate) fn enter_lua(
+        &mut self,
+        func: u32,
+        nargs: u32,
+        wanted: i16,
+        flags: u8,
+    ) -> Result<(), Raise> {
         // SAFETY: `func` is a Lua closure's slot; its header names its prototype. Slots written lie
         // below the limit that was made sure of.
         unsafe {
@@ -79,7 +91,12 @@ impl Vm {
             let proto_ref = (*self.heap.at::<ClosureCell>(closure)).header.hash;
             let (registers, parameters, vararg, fuel) = {
                 let p = self.proto(proto_ref);
-                (u32::from(p.registers), u32::from(p.parameters), p.vararg != 0, p.fuel)
+                (
+                    u32::from(p.registers),
+                    u32::from(p.parameters),
+                    p.vararg != 0,
+                    p.fuel,
+                )
             };
             self.fuel -= i64::from(fuel);
             if self.fuel < 0 {
@@ -148,7 +165,10 @@ impl Vm {
             }
             _ => return None,
         };
-        LIBRARIES.get((number >> 16) as usize)?.natives.get((number & 0xffff) as usize)
+        LIBRARIES
+            .get((number >> 16) as usize)?
+            .natives
+            .get((number & 0xffff) as usize)
     }
 
     /// Runs native functions until a Lua function is on top, or the host's frame.
@@ -156,12 +176,21 @@ impl Vm {
         loop {
             let f = *self.this();
             match f.kind {
-                FrameKind::Lua if self.heap.doomed == 0 || !self.finalizes_now() => return Ok(Flow::Frame),
+                FrameKind::Lua if self.heap.doomed == 0 || !self.finalizes_now() => {
+                    return Ok(Flow::Frame);
+                }
                 FrameKind::Lua => self.start_finalizer()?,
                 FrameKind::Native => {
-                    let args = Args { base: f.base, count: f.extra, state: f.pc, results: f.place };
+                    let args = Args {
+                        base: f.base,
+                        count: f.extra,
+                        state: f.pc,
+                        results: f.place,
+                    };
                     let Some(def) = self.native_of(self.get(f.func)) else {
-                        return Err(self.fault(format_args!("a native function that does not exist")));
+                        return Err(
+                            self.fault(format_args!("a native function that does not exist"))
+                        );
                     };
                     let step = (def.call)(self, args)?;
                     self.perform(step)?;
@@ -179,18 +208,31 @@ impl Vm {
         let top = self.top;
         match step {
             Step::Return(n) => self.finish_return(top - n, n),
-            Step::Call { nargs, nresults, state } => {
+            Step::Call {
+                nargs,
+                nresults,
+                state,
+            } => {
                 self.wait(FrameKind::Calling, state, 0, top - nargs - 1);
                 self.call_value(top - nargs - 1, nargs, nresults as i16, 0)
             }
-            Step::Protect { nargs, state, failed, handler } => {
+            Step::Protect {
+                nargs,
+                state,
+                failed,
+                handler,
+            } => {
                 self.wait(FrameKind::Protecting, state, failed, top - nargs - 1);
                 self.this_mut().proto = handler;
                 self.call_value(top - nargs - 1, nargs, ALL_RESULTS, 0)
             }
             Step::TailCall { nargs } => self.tail_call_native(nargs),
             Step::Yield(n) => self.suspend(n),
-            Step::Resume { nargs, state, failed } => {
+            Step::Resume {
+                nargs,
+                state,
+                failed,
+            } => {
                 self.wait(FrameKind::Resuming, state, failed, top - nargs - 1);
                 self.resume(nargs)
             }
@@ -252,7 +294,11 @@ impl Vm {
 
     /// Moves results down, cut or filled up to what is wanted; returns how many there are then.
     fn move_results(&mut self, to: u32, first: u32, n: u32, wanted: i16) -> u32 {
-        let count = if wanted == ALL_RESULTS { n } else { u32::from(wanted as u16) };
+        let count = if wanted == ALL_RESULTS {
+            n
+        } else {
+            u32::from(wanted as u16)
+        };
         // SAFETY: both ranges are inside the stack: wanted results have a place in the caller's frame.
         unsafe {
             core::ptr::copy(self.slot(first), self.slot(to), n.min(count) as usize);
@@ -321,7 +367,9 @@ impl Vm {
             if (*at).payload != next.payload || t.tag != Tag::Table || wanted == 0 {
                 return false;
             }
-            let Ok(entry) = self.heap.next(t.as_ref(), *at.add(2)) else { return false };
+            let Ok(entry) = self.heap.next(t.as_ref(), *at.add(2)) else {
+                return false;
+            };
             self.fuel -= 1;
             let (key, value) = entry.unwrap_or((Value::NIL, Value::NIL));
             *at = key;
@@ -336,7 +384,12 @@ impl Vm {
     }
 
     /// `TailCall`: the callee takes the place of the function on top.
-    pub(crate) fn tail_call(&mut self, func: u32, nargs: u32, closing: bool) -> Result<Flow, Raise> {
+    pub(crate) fn tail_call(
+        &mut self,
+        func: u32,
+        nargs: u32,
+        closing: bool,
+    ) -> Result<Flow, Raise> {
         // SAFETY: inside the stack.
         let f = unsafe { *self.slot(func) };
         let is_lua = f.tag == Tag::Closure && self.heap.kind(f.as_ref()) == Kind::Closure;
@@ -374,7 +427,9 @@ impl Vm {
     /// Calls the `__close` of the last variable at or above `level`, if there is one. `keep` is the end
     /// of what must stay on the stack.
     pub(crate) fn close_next(&mut self, level: u32, keep: u32) -> Result<bool, Raise> {
-        let Some(v) = self.pop_tbc(level) else { return Ok(false) };
+        let Some(v) = self.pop_tbc(level) else {
+            return Ok(false);
+        };
         let at = self.extent().max(keep);
         self.this_mut().place = keep;
         self.top = at;
@@ -492,12 +547,21 @@ impl Vm {
 
     #[inline]
     fn interpret_or_drive(&mut self) -> Result<Flow, Raise> {
-        if self.this().kind == FrameKind::Lua { self.interpret() } else { self.drive() }
+        if self.this().kind == FrameKind::Lua {
+            self.interpret()
+        } else {
+            self.drive()
+        }
     }
 
     /// Calls a function from outside: `args` are given, `wanted` results stay on the stack from the
     /// index that comes back. The caller cuts the stack again ([`Vm::host_done`]).
-    pub(crate) fn host_call(&mut self, function: Value, args: &[Value], wanted: i16) -> Result<u32, Raise> {
+    pub(crate) fn host_call(
+        &mut self,
+        function: Value,
+        args: &[Value],
+        wanted: i16,
+    ) -> Result<u32, Raise> {
         let at = self.extent();
         self.top = at;
         self.push_frame(Frame {
@@ -561,7 +625,10 @@ impl Vm {
             Value::object(Tag::Thread, self.thread),
             self.error,
         ];
-        let shared = self.metatables.iter().map(|&r| Value::object(Tag::Table, r));
+        let shared = self
+            .metatables
+            .iter()
+            .map(|&r| Value::object(Tag::Table, r));
         for (to, from) in named.iter_mut().zip(fixed.into_iter().chain(shared)) {
             *to = from;
         }
@@ -569,7 +636,10 @@ impl Vm {
         let (stack, rest) = unsafe {
             (
                 core::slice::from_raw_parts(self.stack, extent as usize),
-                core::slice::from_raw_parts_mut(self.slot(extent), end.saturating_sub(extent) as usize),
+                core::slice::from_raw_parts_mut(
+                    self.slot(extent),
+                    end.saturating_sub(extent) as usize,
+                ),
             )
         };
         let roots = [&named[..], &self.handles[..], &self.reasons[..]];

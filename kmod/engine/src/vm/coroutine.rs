@@ -140,12 +140,18 @@ impl Vm {
             return Err(self.fault(format_args!("attempt to yield from outside a coroutine")));
         }
         // SAFETY: a thread's cell.
-        let (base, frame_base) = unsafe { ((*self.thread_cell(t)).base, (*self.thread_cell(t)).frame_base) };
+        let (base, frame_base) = unsafe {
+            (
+                (*self.thread_cell(t)).base,
+                (*self.thread_cell(t)).frame_base,
+            )
+        };
         if self.frame(frame_base - 1).kind == FrameKind::Closing {
             return Err(self.fault(format_args!("attempt to yield across a C-call boundary")));
         }
         for depth in frame_base..=self.depth {
-            if self.frame(depth).flags & FINALIZER != 0 || self.frame(depth).kind == FrameKind::Host {
+            if self.frame(depth).flags & FINALIZER != 0 || self.frame(depth).kind == FrameKind::Host
+            {
                 return Err(self.fault(format_args!("attempt to yield across a C-call boundary")));
             }
         }
@@ -276,7 +282,8 @@ impl Vm {
             ((*cell).values, (*cell).frames, (*cell).tbc)
         };
         let room = self.ensure_stack(values + 64);
-        let overflow = self.depth + frames + 2 >= self.frame_limit || self.tbc_count + tbc >= self.frame_limit;
+        let overflow =
+            self.depth + frames + 2 >= self.frame_limit || self.tbc_count + tbc >= self.frame_limit;
         if room.is_err() || overflow || self.resumes >= RESUMES {
             self.error = self.new_string(b"C stack overflow")?;
             self.deliver_failure();
@@ -327,10 +334,13 @@ impl Vm {
     /// again. Says whether there are any.
     pub(crate) fn show_thread(&mut self, t: Ref) -> bool {
         // SAFETY: a thread's cell.
-        let (values, frames) = unsafe { ((*self.thread_cell(t)).values, (*self.thread_cell(t)).frames) };
+        let (values, frames) =
+            unsafe { ((*self.thread_cell(t)).values, (*self.thread_cell(t)).frames) };
         let base = self.extent().max(self.top);
         self.top = base;
-        if frames == 0 || self.ensure_stack(values + 64).is_err() || self.depth + frames + 2 >= self.frame_limit
+        if frames == 0
+            || self.ensure_stack(values + 64).is_err()
+            || self.depth + frames + 2 >= self.frame_limit
         {
             return false;
         }
@@ -347,7 +357,8 @@ impl Vm {
         // SAFETY: there is room on both stacks; the body holds what its cell says.
         unsafe {
             let from = self.heap.at::<Value>((*self.thread_cell(t)).body);
-            self.slot(base).copy_from_nonoverlapping(from, values as usize);
+            self.slot(base)
+                .copy_from_nonoverlapping(from, values as usize);
             let from = from.add(values as usize).cast::<Frame>();
             for i in 0..frames {
                 let mut f = from.add(i as usize).read();
@@ -436,8 +447,13 @@ impl Vm {
         unsafe {
             let cell = self.thread_cell(t);
             let from = self.heap.at::<Value>((*cell).body);
-            self.slot(base).copy_from_nonoverlapping(from, values as usize);
-            let from = from.add(values as usize).cast::<Frame>().add(frames as usize).cast::<u32>();
+            self.slot(base)
+                .copy_from_nonoverlapping(from, values as usize);
+            let from = from
+                .add(values as usize)
+                .cast::<Frame>()
+                .add(frames as usize)
+                .cast::<u32>();
             for i in 0..tbc {
                 let index = from.add(i as usize).read() + base;
                 *self.tbc.wrapping_add(self.tbc_count as usize) = index;
@@ -445,7 +461,11 @@ impl Vm {
             }
         }
         self.top = base + values;
-        self.error = if failed && values > 0 { self.get(base + values - 1) } else { Value::NIL };
+        self.error = if failed && values > 0 {
+            self.get(base + values - 1)
+        } else {
+            Value::NIL
+        };
         self.this_mut().proto = u32::from(failed);
         self.drop_body(t);
         // Its closing functions run as part of it.

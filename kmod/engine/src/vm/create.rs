@@ -6,8 +6,8 @@ use super::{Event, Frame, FrameKind, HANDLER_FRAMES, HANDLER_VALUES, LIBRARIES, 
 use crate::bytecode::image::{Constant, Image, Section};
 use crate::compiler::{self, Chunk, Options};
 use crate::memory::cell::{CELL, ImageCell, Kind, ProtoCell};
-use crate::stdlib;
 use crate::memory::{Heap, OutOfMemory, Sizes};
+use crate::stdlib;
 use crate::value::{Ref, Tag, Value};
 use core::ffi::c_void;
 use core::mem::offset_of;
@@ -59,8 +59,12 @@ impl Layout {
         let mut sizes = Sizes::of(memory)?;
         let cells = count(Section::Names) + count(Section::Protos) + LIBRARY_CELLS;
         let bytes = count(Section::Bytes) + 32 * count(Section::Names) + LIBRARY_BYTES;
-        sizes.cells = sizes.cells.checked_add(u32::try_from(cells * u64::from(CELL)).ok()?)?;
-        sizes.bodies = sizes.bodies.checked_add(u32::try_from(bytes.next_multiple_of(64)).ok()?)?;
+        sizes.cells = sizes
+            .cells
+            .checked_add(u32::try_from(cells * u64::from(CELL)).ok()?)?;
+        sizes.bodies = sizes
+            .bodies
+            .checked_add(u32::try_from(bytes.next_multiple_of(64)).ok()?)?;
         let mut at = (size_of::<Vm>() as u64).next_multiple_of(64);
         let mut take = |bytes: u64| {
             let here = at;
@@ -69,7 +73,8 @@ impl Layout {
         };
         let constants = take(count(Section::Constants) * 16)?;
         let stack = take((values + u64::from(HANDLER_VALUES + MARGIN) + 1) * 16)?;
-        let frames = take((frame_limit + u64::from(HANDLER_FRAMES) + 1) * size_of::<Frame>() as u64)?;
+        let frames =
+            take((frame_limit + u64::from(HANDLER_FRAMES) + 1) * size_of::<Frame>() as u64)?;
         let tbc = take((frame_limit + 1) * 4)?;
         let heap = take(Heap::size(sizes))?;
         let total = u64::from(heap) + Heap::size(sizes);
@@ -133,7 +138,12 @@ impl Vm {
         vm.packet_fuel = config.packet_fuel;
         vm.cookie = config.cookie;
         vm.fuel = i64::try_from(config.load_fuel).unwrap_or(i64::MAX);
-        vm.random = [seed[0] ^ 0x9e37_79b9, seed[1], seed[0].rotate_left(17), !seed[1]];
+        vm.random = [
+            seed[0] ^ 0x9e37_79b9,
+            seed[1],
+            seed[0].rotate_left(17),
+            !seed[1],
+        ];
         vm.this_mut().kind = FrameKind::Host;
         vm.memory_message = vm.heap.permanent_string(b"not enough memory")?;
         vm.fuel_message = vm.heap.permanent_string(b"out of fuel")?;
@@ -191,7 +201,9 @@ impl Vm {
         constants: *const Value,
         image_cell: Ref,
     ) {
-        let Some(proto) = image.proto(index) else { return };
+        let Some(proto) = image.proto(index) else {
+            return;
+        };
         let code = image.section(Section::Code).0 + proto.code as usize * 8;
         let descriptors = image.section(Section::Upvalues).0 + proto.upvalues as usize * 8;
         // SAFETY: the caller's promise.
@@ -270,7 +282,8 @@ impl Vm {
             self.heap.set(t, key, value)?;
         }
         let key = self.shared_string(b"args")?;
-        self.heap.set(self.globals, key, Value::object(Tag::Table, t))
+        self.heap
+            .set(self.globals, key, Value::object(Tag::Table, t))
     }
 
     /// The main function of the program, or of one of its modules, with the globals as its `_ENV`.
@@ -281,7 +294,9 @@ impl Vm {
 
     /// The main function of a module that was bundled with the program.
     pub fn find_module(&mut self, name: Value) -> Result<Option<Value>, Raise> {
-        let proto = self.program().and_then(|image| image.find_module(self.bytes(name)));
+        let proto = self
+            .program()
+            .and_then(|image| image.find_module(self.bytes(name)));
         match proto {
             Some(proto) => self.main_function(proto).map(Some),
             None => Ok(None),
@@ -314,11 +329,19 @@ impl Vm {
     // --- load ----------------------------------------------------------------------------------------
 
     /// Compiles a text at run time: the function, or the message why it is none.
-    pub fn load_text(&mut self, text: Value, name: Value, env: Value) -> Result<Result<Value, Value>, Raise> {
+    pub fn load_text(
+        &mut self,
+        text: Value,
+        name: Value,
+        env: Value,
+    ) -> Result<Result<Value, Value>, Raise> {
         let text = self.owned_string(text)?;
         let name = self.owned_string(name)?;
         let len = self.bytes(text).len();
-        for workspace in [compiler::usual_workspace(len), compiler::workspace_size(len)] {
+        for workspace in [
+            compiler::usual_workspace(len),
+            compiler::workspace_size(len),
+        ] {
             if let Some(loaded) = self.load_within(workspace, text, name, env)? {
                 return Ok(loaded);
             }
@@ -338,7 +361,11 @@ impl Vm {
         let buffer = self.memory(r)?;
         let r = self.heap.push_fill(buffer, 0, workspace);
         self.memory(r)?;
-        let options = Options { packet: false, file: false, seed: self.random[0] };
+        let options = Options {
+            packet: false,
+            file: false,
+            seed: self.random[0],
+        };
         let compiled = {
             // SAFETY: the texts and the buffer are different bodies or cells, and nothing allocates or
             // moves before the compiler has come back.
@@ -386,7 +413,11 @@ impl Vm {
     /// `image` is a buffer of the heap that begins with the image and becomes the function's program.
     pub fn adopt_image(&mut self, buffer: Ref, len: usize, env: Value) -> Result<Value, Raise> {
         let (constants, protos) = {
-            let Some(image) = self.heap.buffer_bytes(buffer).get(..len).and_then(|b| Image::open(b).ok())
+            let Some(image) = self
+                .heap
+                .buffer_bytes(buffer)
+                .get(..len)
+                .and_then(|b| Image::open(b).ok())
             else {
                 return Err(self.fault(format_args!("a malformed program")));
             };
@@ -409,7 +440,9 @@ impl Vm {
                 protos: 0,
             });
         }
-        let r = self.heap.new_body(cell_ref, offset_of!(ImageCell, body) as u32, total);
+        let r = self
+            .heap
+            .new_body(cell_ref, offset_of!(ImageCell, body) as u32, total);
         let body = self.memory(r)?;
         // SAFETY: the new body holds the image; the old one is another.
         unsafe {
@@ -437,7 +470,9 @@ impl Vm {
                 let body = (*self.heap.at::<ImageCell>(cell_ref)).body;
                 let bytes = self.heap.at::<u8>(body);
                 let image = core::slice::from_raw_parts(bytes, len);
-                let Ok(image) = Image::open(image) else { continue };
+                let Ok(image) = Image::open(image) else {
+                    continue;
+                };
                 let pool = self.heap.at::<Value>(body + start);
                 self.fill_proto(r, &image, i, bytes, pool, cell_ref);
                 *self.heap.at::<Ref>(body + start + constants * 16 + i * 4) = r;
@@ -466,7 +501,9 @@ impl Vm {
                 let cell = self.heap.at::<ImageCell>(image);
                 core::slice::from_raw_parts(self.heap.at::<u8>((*cell).body), (*cell).len as usize)
             };
-            let Ok(view) = Image::open(bytes) else { return Ok(Value::NIL) };
+            let Ok(view) = Image::open(bytes) else {
+                return Ok(Value::NIL);
+            };
             match view.constant(index) {
                 Some(Constant::Str(text, field)) => {
                     let aux = field.map_or(0, |id| u32::from(id) + 1);
@@ -477,7 +514,11 @@ impl Vm {
                         }
                         Found::Short(copy, text.len(), aux)
                     } else {
-                        Found::Long(text.as_ptr() as usize - bytes.as_ptr() as usize, text.len(), aux)
+                        Found::Long(
+                            text.as_ptr() as usize - bytes.as_ptr() as usize,
+                            text.len(),
+                            aux,
+                        )
                     }
                 }
                 Some(constant) => Found::Plain(plain_constant(constant)),
@@ -493,7 +534,8 @@ impl Vm {
                 // SAFETY: the image is still in its body, and the buffer has room and is another.
                 unsafe {
                     let body = (*self.heap.at::<ImageCell>(image)).body;
-                    let text = core::slice::from_raw_parts(self.heap.at::<u8>(body).add(offset), len);
+                    let text =
+                        core::slice::from_raw_parts(self.heap.at::<u8>(body).add(offset), len);
                     let r = self.heap.push_bytes(buffer, text);
                     self.memory(r)?;
                 }
@@ -512,7 +554,11 @@ fn plain_constant(constant: Constant) -> Value {
         Constant::Boolean(b) => Value::boolean(b),
         Constant::Int(i) => Value::int(i),
         Constant::Float(f) => Value::float(f),
-        Constant::Verdict(payload) => Value { tag: Tag::Verdict, aux: 0, payload },
+        Constant::Verdict(payload) => Value {
+            tag: Tag::Verdict,
+            aux: 0,
+            payload,
+        },
         Constant::Nil | Constant::Str(..) => Value::NIL,
     }
 }

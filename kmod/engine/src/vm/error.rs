@@ -36,7 +36,10 @@ struct Writer<'a> {
 
 impl Write for Writer<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.vm.heap.push_bytes(self.buffer, s.as_bytes()).map_err(|OutOfMemory| fmt::Error)
+        self.vm
+            .heap
+            .push_bytes(self.buffer, s.as_bytes())
+            .map_err(|OutOfMemory| fmt::Error)
     }
 }
 
@@ -88,7 +91,9 @@ impl Vm {
     /// Raises a message with the position of the function at a level: 0 is the running one.
     #[cold]
     pub fn error_at(&mut self, level: u32, message: fmt::Arguments) -> Raise {
-        let Ok(buffer) = self.heap.new_buffer(64) else { return self.out_of_memory() };
+        let Ok(buffer) = self.heap.new_buffer(64) else {
+            return self.out_of_memory();
+        };
         if self.write_position(buffer, level).is_err() {
             return self.out_of_memory();
         }
@@ -201,7 +206,10 @@ impl Vm {
             if frame.kind == FrameKind::Host && !self.fatal {
                 self.keep_last_error();
             }
-            if frame.kind == FrameKind::Protecting && frame.proto != NO_HANDLER && raise == Raise::Error {
+            if frame.kind == FrameKind::Protecting
+                && frame.proto != NO_HANDLER
+                && raise == Raise::Error
+            {
                 if self.nesting < NESTING && !(handling && overflowed) {
                     match self.call_handler(frame.proto) {
                         Ok(()) => return Ok(()),
@@ -238,8 +246,10 @@ impl Vm {
             if depth == 0 || f.flags & FINALIZER != 0 || f.kind == FrameKind::Host {
                 return (depth, handling);
             }
-            let catches =
-                matches!(f.kind, FrameKind::Protecting | FrameKind::Resuming | FrameKind::Closing);
+            let catches = matches!(
+                f.kind,
+                FrameKind::Protecting | FrameKind::Resuming | FrameKind::Closing
+            );
             if catches && (!self.fatal || self.within_closing(depth)) {
                 return (depth, handling);
             }
@@ -251,7 +261,9 @@ impl Vm {
     /// Whether a frame belongs to a function that closes something after fuel has run out: it may
     /// catch its own errors.
     fn within_closing(&self, depth: u32) -> bool {
-        (1..=depth).rev().any(|d| self.frame(d).flags & UNWINDING != 0)
+        (1..=depth)
+            .rev()
+            .any(|d| self.frame(d).flags & UNWINDING != 0)
     }
 
     /// Whether anything above the host's frame is to be closed.
@@ -262,7 +274,8 @@ impl Vm {
         }
         // SAFETY: the list has that many entries.
         self.tbc_count > 0
-            && unsafe { *self.tbc.wrapping_add(self.tbc_count as usize - 1) } >= self.frame(depth).base
+            && unsafe { *self.tbc.wrapping_add(self.tbc_count as usize - 1) }
+                >= self.frame(depth).base
     }
 
     fn call_handler(&mut self, handler: u32) -> Result<(), Raise> {
@@ -334,7 +347,9 @@ impl Vm {
         }
         // SAFETY: the list has that many entries.
         let index = unsafe { *self.tbc.wrapping_add(self.tbc_count as usize - 1) };
-        let Some(v) = self.pop_tbc(level) else { return Ok(false) };
+        let Some(v) = self.pop_tbc(level) else {
+            return Ok(false);
+        };
         let error = self.error;
         let close = self.metamethod(v, super::Event::Close);
         self.top = index + 1;
@@ -375,11 +390,17 @@ impl Vm {
         let mut number = i + 1;
         if name.is_method {
             if number == 1 {
-                return self.error(format_args!("calling '{}' on bad self ({message})", Bytes(name.text())));
+                return self.error(format_args!(
+                    "calling '{}' on bad self ({message})",
+                    Bytes(name.text())
+                ));
             }
             number -= 1;
         }
-        self.error(format_args!("bad argument #{number} to '{}' ({message})", Bytes(name.text())))
+        self.error(format_args!(
+            "bad argument #{number} to '{}' ({message})",
+            Bytes(name.text())
+        ))
     }
 
     #[cold]
@@ -389,7 +410,11 @@ impl Vm {
         }
         let v = self.get(f.base + i);
         let kind = self.type_name_of(v);
-        self.raise_arg_error(f, i, format_args!("{expected} expected, got {}", Bytes(kind.text())))
+        self.raise_arg_error(
+            f,
+            i,
+            format_args!("{expected} expected, got {}", Bytes(kind.text())),
+        )
     }
 
     /// The `__name` of a value's metatable, or its type.

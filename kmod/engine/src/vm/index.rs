@@ -27,7 +27,9 @@ impl Vm {
         match key.tag {
             Tag::Bytes => self.owned_string(key),
             Tag::Nil => Err(self.fault(format_args!("table index is nil"))),
-            Tag::Float if key.as_float().is_nan() => Err(self.fault(format_args!("table index is NaN"))),
+            Tag::Float if key.as_float().is_nan() => {
+                Err(self.fault(format_args!("table index is NaN")))
+            }
             Tag::Packet => Err(self.fault(format_args!(
                 "a packet cannot be a table key: use p.flow, an address or another of its fields"
             ))),
@@ -94,7 +96,13 @@ impl Vm {
 
     /// The slow way of a reading instruction; the result goes to a register.
     #[inline(never)]
-    pub(crate) fn get_slow(&mut self, o: Value, key: Value, dest: u32, name: Operand) -> Result<Flow, Raise> {
+    pub(crate) fn get_slow(
+        &mut self,
+        o: Value,
+        key: Value,
+        dest: u32,
+        name: Operand,
+    ) -> Result<Flow, Raise> {
         let at = self.extent();
         self.top = at;
         match self.index_named(o, key, name, Operand::None)? {
@@ -121,12 +129,20 @@ impl Vm {
 
     /// `GetField2` of anything that is not a packet, or of a field that is not one load.
     #[inline(never)]
-    pub(crate) fn get_path_slow(&mut self, i: Inst, o: Value, first: Value, second: Value) -> Result<Flow, Raise> {
+    pub(crate) fn get_path_slow(
+        &mut self,
+        i: Inst,
+        o: Value,
+        first: Value,
+        second: Value,
+    ) -> Result<Flow, Raise> {
         let (dest, register) = (u32::from(i.a()), u32::from(i.b()));
         if o.tag == Tag::Packet {
             return match packet::access::get_path(self, o, i.off())? {
                 Some(v) => Ok(self.put(dest, v)),
-                None => Err(self.type_failure("index", Value::NIL, Operand::Field(u32::from(i.c())))),
+                None => {
+                    Err(self.type_failure("index", Value::NIL, Operand::Field(u32::from(i.c()))))
+                }
             };
         }
         let at = self.extent();
@@ -148,7 +164,13 @@ impl Vm {
         self.set_index_named(o, key, v, Operand::None)
     }
 
-    fn set_index_named(&mut self, o: Value, key: Value, v: Value, name: Operand) -> Result<Meta<()>, Raise> {
+    fn set_index_named(
+        &mut self,
+        o: Value,
+        key: Value,
+        v: Value,
+        name: Operand,
+    ) -> Result<Meta<()>, Raise> {
         let mut o = o;
         for turn in 0..CHAIN {
             let handler = match o.tag {
@@ -187,7 +209,13 @@ impl Vm {
 
     /// The slow way of a writing instruction.
     #[inline(never)]
-    pub(crate) fn set_slow(&mut self, o: Value, key: Value, v: Value, name: Operand) -> Result<Flow, Raise> {
+    pub(crate) fn set_slow(
+        &mut self,
+        o: Value,
+        key: Value,
+        v: Value,
+        name: Operand,
+    ) -> Result<Flow, Raise> {
         let at = self.extent();
         self.top = at;
         let flow = match self.set_index_named(o, key, v, name) {
@@ -225,14 +253,20 @@ impl Vm {
         }
         // SAFETY: the instruction before the next one of a frame that called something.
         let i = unsafe { *self.proto(f.proto).code.wrapping_add(f.pc as usize - 1) };
-        let Some(op) = Op::from_byte(i.op_byte()) else { return Ok(()) };
+        let Some(op) = Op::from_byte(i.op_byte()) else {
+            return Ok(());
+        };
         let a = u32::from(i.a());
         match op {
             Op::GetField2 if f.failed == 1 => {
                 self.this_mut().failed = 0;
                 // SAFETY: constants of verified instructions are inside the pool.
-                let second =
-                    unsafe { *self.proto(f.proto).constants.wrapping_add(usize::from(i.c()) + 1) };
+                let second = unsafe {
+                    *self
+                        .proto(f.proto)
+                        .constants
+                        .wrapping_add(usize::from(i.c()) + 1)
+                };
                 self.get_slow(result, second, a, Operand::Field(u32::from(i.c())))?;
             }
             Op::Concat => {
@@ -335,7 +369,10 @@ impl Vm {
         let cell = self.proto(proto);
         // SAFETY: the descriptors lie in the same image as the code, at this distance.
         unsafe {
-            let first = cell.code.cast::<u8>().wrapping_offset(cell.descriptors as isize);
+            let first = cell
+                .code
+                .cast::<u8>()
+                .wrapping_offset(cell.descriptors as isize);
             first.cast::<u64>().add(index).read_unaligned()
         }
     }
@@ -343,10 +380,17 @@ impl Vm {
     #[cold]
     pub(crate) fn no_integer(&mut self, operand: Operand) -> Raise {
         let what = self.describe_operand(operand);
-        self.fault(format_args!("number{} has no integer representation", Bytes(what.text())))
+        self.fault(format_args!(
+            "number{} has no integer representation",
+            Bytes(what.text())
+        ))
     }
 
     fn describe_operand(&self, operand: Operand) -> Name {
-        if self.this().kind == FrameKind::Lua { self.describe(operand) } else { Name::new(b"") }
+        if self.this().kind == FrameKind::Lua {
+            self.describe(operand)
+        } else {
+            Name::new(b"")
+        }
     }
 }

@@ -151,9 +151,34 @@ impl Event {
 
     /// The fields of a metatable, in the order of the events.
     pub const NAMES: [&'static str; Self::COUNT] = [
-        "__index", "__newindex", "__eq", "__len", "__call", "__gc", "__mode", "__close", "__add",
-        "__sub", "__mul", "__mod", "__idiv", "__band", "__bor", "__bxor", "__shl", "__shr", "__div",
-        "__pow", "__unm", "__bnot", "__concat", "__lt", "__le", "__tostring", "__name", "__pairs",
+        "__index",
+        "__newindex",
+        "__eq",
+        "__len",
+        "__call",
+        "__gc",
+        "__mode",
+        "__close",
+        "__add",
+        "__sub",
+        "__mul",
+        "__mod",
+        "__idiv",
+        "__band",
+        "__bor",
+        "__bxor",
+        "__shl",
+        "__shr",
+        "__div",
+        "__pow",
+        "__unm",
+        "__bnot",
+        "__concat",
+        "__lt",
+        "__le",
+        "__tostring",
+        "__name",
+        "__pairs",
         "__metatable",
     ];
 
@@ -378,7 +403,11 @@ impl Vm {
     /// Makes room for `n` more values.
     #[inline]
     pub fn ensure_stack(&mut self, n: u32) -> Result<(), Raise> {
-        if self.top.saturating_add(n) > self.stack_soft { self.grow_stack(self.top, n) } else { Ok(()) }
+        if self.top.saturating_add(n) > self.stack_soft {
+            self.grow_stack(self.top, n)
+        } else {
+            Ok(())
+        }
     }
 
     /// Puts a value on top of the stack where room was made before.
@@ -394,7 +423,11 @@ impl Vm {
     #[inline(never)]
     pub(crate) fn grow_stack(&mut self, from: u32, n: u32) -> Result<(), Raise> {
         // A message handler gets a little more, so that it can see an overflow.
-        let limit = if self.nesting > 0 { self.stack_limit + HANDLER_VALUES } else { self.stack_limit };
+        let limit = if self.nesting > 0 {
+            self.stack_limit + HANDLER_VALUES
+        } else {
+            self.stack_limit
+        };
         let wanted = from.saturating_add(n).saturating_add(64).min(limit);
         if from.saturating_add(n) > wanted {
             return Err(self.stack_overflow());
@@ -501,7 +534,9 @@ impl Vm {
                 return i as u32 + 1;
             }
         }
-        let Ok(v) = self.owned_string(v) else { return 0 };
+        let Ok(v) = self.owned_string(v) else {
+            return 0;
+        };
         match self.reasons.get_mut(self.reason_count as usize) {
             Some(slot) => {
                 *slot = v;
@@ -520,7 +555,10 @@ impl Vm {
 
     /// The function behind a handle.
     pub(crate) fn handle(&self, handle: u32) -> Value {
-        self.handles.get(handle as usize).copied().unwrap_or(Value::NIL)
+        self.handles
+            .get(handle as usize)
+            .copied()
+            .unwrap_or(Value::NIL)
     }
 
     /// The first two values of the stack.
@@ -550,12 +588,16 @@ impl Vm {
 
     /// The last error's text.
     pub fn last_error_text(&self) -> &[u8] {
-        self.last_error.get(..self.last_error_len as usize).unwrap_or(&[])
+        self.last_error
+            .get(..self.last_error_len as usize)
+            .unwrap_or(&[])
     }
 
     /// The text of a reason.
     pub fn reason_text(&self, number: u32) -> &[u8] {
-        self.reasons.get(number as usize).map_or(&[], |&v| self.bytes(v))
+        self.reasons
+            .get(number as usize)
+            .map_or(&[], |&v| self.bytes(v))
     }
 
     /// Whether a panic was contained here.

@@ -27,7 +27,11 @@ pub struct Name {
 impl Name {
     /// The text.
     pub fn new(text: &[u8]) -> Self {
-        let mut name = Self { len: 0, text: [0; NAME], is_method: false };
+        let mut name = Self {
+            len: 0,
+            text: [0; NAME],
+            is_method: false,
+        };
         name.add(text);
         name
     }
@@ -78,7 +82,11 @@ impl Vm {
     pub(crate) fn pc_of(&self, depth: u32) -> u32 {
         let f = self.frame(depth);
         // A frame that waits to run its instruction again stands on it.
-        if f.place == 0 { f.pc.saturating_sub(1) } else { f.pc }
+        if f.place == 0 {
+            f.pc.saturating_sub(1)
+        } else {
+            f.pc
+        }
     }
 
     /// Chunk and line where a frame is; none for natives.
@@ -88,7 +96,10 @@ impl Vm {
             return None;
         }
         let (image, proto) = self.record(f.proto)?;
-        Some((Name::new(image.chunk_name(proto.chunk)), image.line(&proto, self.pc_of(depth))))
+        Some((
+            Name::new(image.chunk_name(proto.chunk)),
+            image.line(&proto, self.pc_of(depth)),
+        ))
     }
 
     /// Chunk of a function value and the line where it is defined: (name, 0) for a main function.
@@ -181,7 +192,9 @@ impl Vm {
             let (b, c) = (u32::from(i.b()), u32::from(i.c()));
             return Some(match Op::from_byte(i.op_byte())? {
                 Op::Move | Op::GetBox => {
-                    if b >= u32::from(i.a()) && !matches!(Op::from_byte(i.op_byte()), Some(Op::GetBox)) {
+                    if b >= u32::from(i.a())
+                        && !matches!(Op::from_byte(i.op_byte()), Some(Op::GetBox))
+                    {
                         return None;
                     }
                     register = b;
@@ -190,11 +203,17 @@ impl Vm {
                 }
                 Op::GetTabUp => {
                     let is_env = self.upvalue_name(proto, b) == Some(b"_ENV");
-                    (if is_env { "global" } else { "field" }, self.constant_name(proto, c)?)
+                    (
+                        if is_env { "global" } else { "field" },
+                        self.constant_name(proto, c)?,
+                    )
                 }
                 Op::GetField => {
                     let is_env = image.local_name(&record, b, at) == Some(b"_ENV");
-                    (if is_env { "global" } else { "field" }, self.constant_name(proto, c)?)
+                    (
+                        if is_env { "global" } else { "field" },
+                        self.constant_name(proto, c)?,
+                    )
                 }
                 Op::GetField2 => ("field", self.constant_name(proto, c + 1)?),
                 // PUC has an instruction of its own for keys up to 255.
@@ -228,9 +247,15 @@ impl Vm {
         let mut text = Name::new(b"");
         let named = match operand {
             Operand::Register(r) => self.register_name(r),
-            Operand::Upvalue(u) => self.upvalue_name(self.this().proto, u).map(|n| ("upvalue", n)),
-            Operand::Constant(k) => self.constant_name(self.this().proto, k).map(|n| ("constant", n)),
-            Operand::Field(k) => self.constant_name(self.this().proto, k).map(|n| ("field", n)),
+            Operand::Upvalue(u) => self
+                .upvalue_name(self.this().proto, u)
+                .map(|n| ("upvalue", n)),
+            Operand::Constant(k) => self
+                .constant_name(self.this().proto, k)
+                .map(|n| ("constant", n)),
+            Operand::Field(k) => self
+                .constant_name(self.this().proto, k)
+                .map(|n| ("field", n)),
             Operand::None => None,
         };
         if let Some((kind, name)) = named {
@@ -258,7 +283,11 @@ impl Vm {
     /// `attempt to … a nil value (local 'x')`.
     #[cold]
     pub(crate) fn type_failure(&mut self, action: &str, v: Value, operand: Operand) -> Raise {
-        let what = if self.this().kind == FrameKind::Lua { self.describe(operand) } else { Name::new(b"") };
+        let what = if self.this().kind == FrameKind::Lua {
+            self.describe(operand)
+        } else {
+            Name::new(b"")
+        };
         let kind = self.type_name_of(v);
         self.fault(format_args!(
             "attempt to {action} a {} value{}",
@@ -271,7 +300,11 @@ impl Vm {
     #[cold]
     pub(crate) fn call_error(&mut self, func: u32, v: Value) -> Raise {
         let f = *self.this();
-        let i = if f.kind == FrameKind::Lua { self.inst_at(f.proto, self.pc_of(self.depth)) } else { None };
+        let i = if f.kind == FrameKind::Lua {
+            self.inst_at(f.proto, self.pc_of(self.depth))
+        } else {
+            None
+        };
         let kind = self.type_name_of(v);
         match i.and_then(|i| Op::from_byte(i.op_byte())) {
             None | Some(Op::Call | Op::TailCall) => {
@@ -297,11 +330,18 @@ impl Vm {
         let name = self
             .record(f.proto)
             .and_then(|(image, proto)| {
-                image.local_name(&proto, index.wrapping_sub(f.base), self.pc_of(self.depth) + 1)
+                image.local_name(
+                    &proto,
+                    index.wrapping_sub(f.base),
+                    self.pc_of(self.depth) + 1,
+                )
             })
             // The hidden variable of a generic loop has no name of its own.
             .map_or_else(|| Name::new(b"(for state)"), Name::new);
-        self.fault(format_args!("variable '{}' got a non-closable value", Bytes(name.text())))
+        self.fault(format_args!(
+            "variable '{}' got a non-closable value",
+            Bytes(name.text())
+        ))
     }
 
     // --- functions -----------------------------------------------------------------------------------
@@ -340,7 +380,11 @@ impl Vm {
 
     /// A function of a library by its value: `string.format`, `print`.
     fn library_name(f: Value) -> Option<Name> {
-        let number = if f.tag == Tag::Native { f.payload as u32 } else { return None };
+        let number = if f.tag == Tag::Native {
+            f.payload as u32
+        } else {
+            return None;
+        };
         let library = super::LIBRARIES.get((number >> 16) as usize)?;
         let def = library.natives.get((number & 0xffff) as usize)?;
         if !def.public {
@@ -372,9 +416,13 @@ impl Vm {
     /// Writes `stack traceback:` and a line for every frame from a level on into a buffer.
     pub fn write_traceback(&mut self, buffer: Ref, level: u32) -> Result<(), Raise> {
         self.write(buffer, format_args!("stack traceback:"))?;
-        let Some(mut depth) = self.level(level) else { return Ok(()) };
+        let Some(mut depth) = self.level(level) else {
+            return Ok(());
+        };
         let last = self.first_depth();
-        let total = (last..=depth).filter(|&d| self.frame(d).kind != FrameKind::Host).count() as u32;
+        let total = (last..=depth)
+            .filter(|&d| self.frame(d).kind != FrameKind::Host)
+            .count() as u32;
         let mut shown = 0;
         while depth >= last {
             if self.frame(depth).kind != FrameKind::Host {
@@ -393,7 +441,12 @@ impl Vm {
     }
 
     /// The same for a coroutine that does not run.
-    pub fn write_thread_traceback(&mut self, buffer: Ref, thread: Ref, level: u32) -> Result<(), Raise> {
+    pub fn write_thread_traceback(
+        &mut self,
+        buffer: Ref,
+        thread: Ref,
+        level: u32,
+    ) -> Result<(), Raise> {
         let (depth, top, running) = (self.depth, self.top, self.thread);
         if self.show_thread(thread) {
             let written = self.write_traceback(buffer, level);
@@ -409,7 +462,10 @@ impl Vm {
         let f = *self.frame(depth);
         match self.place_of(depth) {
             Some((chunk, line)) => {
-                self.write(buffer, format_args!("\n\t{}:{line}: in ", Bytes(chunk.text())))?;
+                self.write(
+                    buffer,
+                    format_args!("\n\t{}:{line}: in ", Bytes(chunk.text())),
+                )?;
             }
             None => self.write(buffer, format_args!("\n\t[C]: in "))?,
         }
@@ -422,7 +478,10 @@ impl Vm {
             match self.defined_at(function) {
                 Some((_, 0)) => self.write(buffer, format_args!("main chunk"))?,
                 Some((chunk, line)) => {
-                    self.write(buffer, format_args!("function <{}:{line}>", Bytes(chunk.text())))?;
+                    self.write(
+                        buffer,
+                        format_args!("function <{}:{line}>", Bytes(chunk.text())),
+                    )?;
                 }
                 None => self.write(buffer, format_args!("?"))?,
             }
@@ -462,7 +521,10 @@ impl Vm {
                 self.push_part(buffer, error, 0, len)
             }
             Tag::Int => self.write(buffer, format_args!("{}", error.as_int())),
-            _ => self.write(buffer, format_args!("(error object is a {} value)", type_name(error))),
+            _ => self.write(
+                buffer,
+                format_args!("(error object is a {} value)", type_name(error)),
+            ),
         };
         let written = written.and_then(|()| self.write(buffer, format_args!("\n")));
         let _ = written.and_then(|()| self.write_traceback(buffer, 0));
@@ -486,8 +548,12 @@ impl Vm {
             return false;
         }
         let message = self.bytes(error);
-        let kept = self.last_error.get(..self.last_error_len as usize).unwrap_or(&[]);
-        kept.strip_prefix(message).is_some_and(|rest| rest.first() == Some(&b'\n'))
+        let kept = self
+            .last_error
+            .get(..self.last_error_len as usize)
+            .unwrap_or(&[]);
+        kept.strip_prefix(message)
+            .is_some_and(|rest| rest.first() == Some(&b'\n'))
     }
 
     /// Keeps a text as the last error's.
@@ -570,7 +636,9 @@ pub(crate) const fn branches(op: Op) -> bool {
 /// The event that an instruction calls a metamethod for.
 const fn event_name(op: Op) -> &'static str {
     match op {
-        Op::GetField | Op::GetField2 | Op::GetIndex | Op::GetInt | Op::GetTabUp | Op::SelfField => "index",
+        Op::GetField | Op::GetField2 | Op::GetIndex | Op::GetInt | Op::GetTabUp | Op::SelfField => {
+            "index"
+        }
         Op::SetField
         | Op::SetFieldK
         | Op::SetIndex
@@ -595,15 +663,9 @@ const fn event_name(op: Op) -> &'static str {
         Op::Len => "len",
         Op::Concat => "concat",
         Op::JmpEq | Op::JmpNe | Op::JmpEqK | Op::JmpNeK | Op::JmpEqI | Op::JmpNeI => "eq",
-        Op::JmpLt
-        | Op::JmpNLt
-        | Op::JmpLtI
-        | Op::JmpNLtI
-        | Op::JmpGtI
-        | Op::JmpNGtI => "lt",
+        Op::JmpLt | Op::JmpNLt | Op::JmpLtI | Op::JmpNLtI | Op::JmpGtI | Op::JmpNGtI => "lt",
         Op::Close | Op::Return | Op::Return0 | Op::Return1 => "close",
         Op::JmpLe | Op::JmpNLe | Op::JmpLeI | Op::JmpNLeI | Op::JmpGeI | Op::JmpNGeI => "le",
         _ => "?",
     }
 }
-

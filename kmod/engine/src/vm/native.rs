@@ -130,11 +130,19 @@ pub struct NativeDef {
 impl NativeDef {
     /// A function that scripts see.
     pub const fn new(name: &'static str, call: Native) -> Self {
-        Self { name, call, public: true }
+        Self {
+            name,
+            call,
+            public: true,
+        }
     }
     /// A function that scripts only get from another one.
     pub const fn hidden(name: &'static str, call: Native) -> Self {
-        Self { name, call, public: false }
+        Self {
+            name,
+            call,
+            public: false,
+        }
     }
 }
 
@@ -155,7 +163,11 @@ pub struct Library {
 /// its place in the library's list. To be used for constants: `native(lib::STRING, index_of(NATIVES,
 /// "gmatch iterator"))`.
 pub const fn native(library: u32, index: u32) -> Value {
-    Value { tag: Tag::Native, aux: 0, payload: (library << 16 | index) as u64 }
+    Value {
+        tag: Tag::Native,
+        aux: 0,
+        payload: (library << 16 | index) as u64,
+    }
 }
 
 #[allow(clippy::panic, reason = "only ever evaluated by the compiler")]
@@ -201,7 +213,11 @@ impl Vm {
     /// Argument number `i`, from 0; nil when there is none.
     #[inline]
     pub fn arg(&self, f: &Args, i: u32) -> Value {
-        if i < f.count { self.get(f.base + i) } else { Value::NIL }
+        if i < f.count {
+            self.get(f.base + i)
+        } else {
+            Value::NIL
+        }
     }
 
     /// Whether argument number `i` is absent (not even nil).
@@ -211,7 +227,11 @@ impl Vm {
 
     /// Result number `i` of the call that this entry follows; nil when there is none.
     pub fn result(&self, f: &Args, i: u32) -> Value {
-        if f.results + i < self.top() { self.get(f.results + i) } else { Value::NIL }
+        if f.results + i < self.top() {
+            self.get(f.results + i)
+        } else {
+            Value::NIL
+        }
     }
 
     /// How many results the call before this entry had.
@@ -244,7 +264,11 @@ impl Vm {
 
     /// The same, or `default` when the argument is nil or absent.
     pub fn opt_int(&mut self, f: &Args, i: u32, default: i64) -> Result<i64, Raise> {
-        if self.arg(f, i).is_nil() { Ok(default) } else { self.check_int(f, i) }
+        if self.arg(f, i).is_nil() {
+            Ok(default)
+        } else {
+            self.check_int(f, i)
+        }
     }
 
     /// A number, or a numeral.
@@ -281,31 +305,48 @@ impl Vm {
 
     /// The same, or `None` when the argument is nil or absent.
     pub fn opt_str(&mut self, f: &Args, i: u32) -> Result<Option<Value>, Raise> {
-        if self.arg(f, i).is_nil() { Ok(None) } else { self.check_str(f, i).map(Some) }
+        if self.arg(f, i).is_nil() {
+            Ok(None)
+        } else {
+            self.check_str(f, i).map(Some)
+        }
     }
 
     /// A table.
     pub fn check_table(&mut self, f: &Args, i: u32) -> Result<Ref, Raise> {
         let v = self.arg(f, i);
-        if v.tag == Tag::Table { Ok(v.as_ref()) } else { Err(self.type_error(f, i, "table")) }
+        if v.tag == Tag::Table {
+            Ok(v.as_ref())
+        } else {
+            Err(self.type_error(f, i, "table"))
+        }
     }
 
     /// A function, Lua's or native.
     pub fn check_function(&mut self, f: &Args, i: u32) -> Result<Value, Raise> {
         let v = self.arg(f, i);
-        if is_function(v) { Ok(v) } else { Err(self.type_error(f, i, "function")) }
+        if is_function(v) {
+            Ok(v)
+        } else {
+            Err(self.type_error(f, i, "function"))
+        }
     }
 
     /// A coroutine.
     pub fn check_thread(&mut self, f: &Args, i: u32) -> Result<Ref, Raise> {
         let v = self.arg(f, i);
-        if v.tag == Tag::Thread { Ok(v.as_ref()) } else { Err(self.type_error(f, i, "thread")) }
+        if v.tag == Tag::Thread {
+            Ok(v.as_ref())
+        } else {
+            Err(self.type_error(f, i, "thread"))
+        }
     }
 
     /// Value number `i` of the native closure that runs; nil for a plain native.
     pub fn upvalue(&self, f: &Args, i: u32) -> Value {
         let function = self.get(f.base.wrapping_sub(1));
-        if function.tag == Tag::Closure && self.heap.kind(function.as_ref()) == Kind::NativeClosure {
+        if function.tag == Tag::Closure && self.heap.kind(function.as_ref()) == Kind::NativeClosure
+        {
             return self.heap.native_upvalue(function.as_ref(), i);
         }
         Value::NIL
@@ -314,18 +355,25 @@ impl Vm {
     /// Replaces value number `i` of the native closure that runs.
     pub fn set_upvalue(&mut self, f: &Args, i: u32, v: Value) {
         let function = self.get(f.base.wrapping_sub(1));
-        if function.tag == Tag::Closure && self.heap.kind(function.as_ref()) == Kind::NativeClosure {
+        if function.tag == Tag::Closure && self.heap.kind(function.as_ref()) == Kind::NativeClosure
+        {
             self.heap.set_native_upvalue(function.as_ref(), i, v);
         }
     }
 
     /// A native function with up to three values of its own.
-    pub fn new_native_closure(&mut self, function: Value, values: &[Value]) -> Result<Value, Raise> {
+    pub fn new_native_closure(
+        &mut self,
+        function: Value,
+        values: &[Value],
+    ) -> Result<Value, Raise> {
         let mut owned = [Value::NIL; INLINE_UPVALUES];
         for (to, &from) in owned.iter_mut().zip(values) {
             *to = self.stored(from)?;
         }
-        let owned = owned.get(..values.len().min(INLINE_UPVALUES)).unwrap_or(&[]);
+        let owned = owned
+            .get(..values.len().min(INLINE_UPVALUES))
+            .unwrap_or(&[]);
         let r = self.heap.new_native_closure(function.payload as u32, owned);
         Ok(Value::object(Tag::Closure, self.memory(r)?))
     }
@@ -366,14 +414,23 @@ impl Vm {
             let end = end.min(self.packet_bytes(of).len());
             let start = start.min(end);
             let offset = u64::from(of.payload as u32) + start as u64;
-            return Ok(Value { payload: offset | ((end - start) as u64) << 32, ..of });
+            return Ok(Value {
+                payload: offset | ((end - start) as u64) << 32,
+                ..of
+            });
         }
         let r = self.heap.substring(of.as_ref(), start, end);
         self.memory(r)
     }
 
     /// Appends part of a string to a buffer.
-    pub fn push_part(&mut self, buffer: Ref, of: Value, start: usize, end: usize) -> Result<(), Raise> {
+    pub fn push_part(
+        &mut self,
+        buffer: Ref,
+        of: Value,
+        start: usize,
+        end: usize,
+    ) -> Result<(), Raise> {
         let r = if of.tag == Tag::Bytes {
             let Self { heap, packet, .. } = self;
             let bytes = packet.bytes_of(of).unwrap_or(&[]);
@@ -499,8 +556,14 @@ impl Vm {
     /// has run out.
     #[inline]
     pub fn charge(&mut self, fuel: u64) -> Result<(), Raise> {
-        self.fuel = self.fuel.saturating_sub(i64::try_from(fuel).unwrap_or(i64::MAX));
-        if self.fuel < 0 { Err(self.out_of_fuel()) } else { Ok(()) }
+        self.fuel = self
+            .fuel
+            .saturating_sub(i64::try_from(fuel).unwrap_or(i64::MAX));
+        if self.fuel < 0 {
+            Err(self.out_of_fuel())
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -90,11 +90,18 @@ pub(crate) fn compute(event: Event, a: Value, b: Value) -> Option<Value> {
 }
 
 fn power(x: f64, y: f64) -> f64 {
-    if y == 2.0 { arith::mul(x, x) } else { libm::pow(x, y) }
+    if y == 2.0 {
+        arith::mul(x, x)
+    } else {
+        libm::pow(x, y)
+    }
 }
 
 const fn is_bitwise(event: Event) -> bool {
-    matches!(event, Event::BAnd | Event::BOr | Event::BXor | Event::Shl | Event::Shr | Event::BNot)
+    matches!(
+        event,
+        Event::BAnd | Event::BOr | Event::BXor | Event::Shl | Event::Shr | Event::BNot
+    )
 }
 
 impl Vm {
@@ -150,7 +157,11 @@ impl Vm {
     /// A value as a table may hold it: bytes of the packet are copied.
     #[inline(always)]
     pub(crate) fn stored(&mut self, v: Value) -> Result<Value, Raise> {
-        if v.tag == Tag::Bytes { self.owned_string(v) } else { Ok(v) }
+        if v.tag == Tag::Bytes {
+            self.owned_string(v)
+        } else {
+            Ok(v)
+        }
     }
 
     /// Copies every string on the stack that shows bytes of the packet, before they change or go.
@@ -219,22 +230,39 @@ impl Vm {
     /// A string that is no number, or one beside something that is none.
     #[cold]
     fn coercion_error(&mut self, event: Event, a: Value, b: Value) -> Raise {
-        let name = Event::NAMES.get(event as usize).and_then(|name| name.get(2..)).unwrap_or("");
+        let name = Event::NAMES
+            .get(event as usize)
+            .and_then(|name| name.get(2..))
+            .unwrap_or("");
         let (x, y) = (super::error::type_name(a), super::error::type_name(b));
         self.fault(format_args!("attempt to {name} a '{x}' with a '{y}'"))
     }
 
     #[cold]
-    fn arithmetic_error(&mut self, event: Event, a: Value, b: Value, names: (Operand, Operand)) -> Raise {
+    fn arithmetic_error(
+        &mut self,
+        event: Event,
+        a: Value,
+        b: Value,
+        names: (Operand, Operand),
+    ) -> Raise {
         let numbers = number_of(a).is_some() && number_of(b).is_some();
         if numbers && !is_bitwise(event) {
             return self.zero_error(event);
         }
         if numbers {
-            let what = if int_of(a).is_none() { names.0 } else { names.1 };
+            let what = if int_of(a).is_none() {
+                names.0
+            } else {
+                names.1
+            };
             return self.no_integer(what);
         }
-        let (v, what) = if number_of(a).is_none() { (a, names.0) } else { (b, names.1) };
+        let (v, what) = if number_of(a).is_none() {
+            (a, names.0)
+        } else {
+            (b, names.1)
+        };
         if is_bitwise(event) {
             return self.type_failure("perform bitwise operation on", v, what);
         }
@@ -253,16 +281,23 @@ impl Vm {
                 Tag::Str => self.heap.strings_equal(a, b),
                 Tag::Bytes => self.bytes(a) == self.bytes(b),
                 Tag::Addr6 => {
-                    a.as_ref() == b.as_ref() || self.heap.addr6(a.as_ref()) == self.heap.addr6(b.as_ref())
+                    a.as_ref() == b.as_ref()
+                        || self.heap.addr6(a.as_ref()) == self.heap.addr6(b.as_ref())
                 }
                 Tag::Packet => a.payload == b.payload && a.aux == b.aux,
-                Tag::Table | Tag::Closure | Tag::Thread | Tag::Object | Tag::Box => a.as_ref() == b.as_ref(),
+                Tag::Table | Tag::Closure | Tag::Thread | Tag::Object | Tag::Box => {
+                    a.as_ref() == b.as_ref()
+                }
                 _ => a.payload == b.payload,
             };
         }
         match (a.tag, b.tag) {
-            (Tag::Int, Tag::Float) => a.as_int() as f64 == b.as_float() && int_of(b) == Some(a.as_int()),
-            (Tag::Float, Tag::Int) => b.as_int() as f64 == a.as_float() && int_of(a) == Some(b.as_int()),
+            (Tag::Int, Tag::Float) => {
+                a.as_int() as f64 == b.as_float() && int_of(b) == Some(a.as_int())
+            }
+            (Tag::Float, Tag::Int) => {
+                b.as_int() as f64 == a.as_float() && int_of(a) == Some(b.as_int())
+            }
             (Tag::Str, Tag::Bytes) | (Tag::Bytes, Tag::Str) => self.bytes(a) == self.bytes(b),
             _ => false,
         }
@@ -274,7 +309,11 @@ impl Vm {
         if self.raw_equal(*a, *b) {
             return Some(true);
         }
-        if a.tag == b.tag && matches!(a.tag, Tag::Table | Tag::Object) { None } else { Some(false) }
+        if a.tag == b.tag && matches!(a.tag, Tag::Table | Tag::Object) {
+            None
+        } else {
+            Some(false)
+        }
     }
 
     /// [`Vm::order`] of what is in memory.
@@ -312,9 +351,11 @@ impl Vm {
                 Some(Some(self.bytes(a).cmp(self.bytes(b))))
             }
             (Tag::Addr4, Tag::Addr4) => Some(Some(a.payload.cmp(&b.payload))),
-            (Tag::Addr6, Tag::Addr6) => {
-                Some(Some(self.heap.addr6(a.as_ref()).cmp(&self.heap.addr6(b.as_ref()))))
-            }
+            (Tag::Addr6, Tag::Addr6) => Some(Some(
+                self.heap
+                    .addr6(a.as_ref())
+                    .cmp(&self.heap.addr6(b.as_ref())),
+            )),
             (Tag::Addr4, Tag::Addr6) => Some(Some(Ordering::Less)),
             (Tag::Addr6, Tag::Addr4) => Some(Some(Ordering::Greater)),
             _ => None,
@@ -359,7 +400,12 @@ impl Vm {
     /// A comparing branch whose operands are not both plain numbers. `Ok(Ok(truth))`, or a metamethod
     /// is called.
     #[inline(never)]
-    pub(crate) fn compare_slow(&mut self, a: Value, b: Value, event: Event) -> Result<Result<bool, Flow>, Raise> {
+    pub(crate) fn compare_slow(
+        &mut self,
+        a: Value,
+        b: Value,
+        event: Event,
+    ) -> Result<Result<bool, Flow>, Raise> {
         let at = self.extent();
         self.top = at;
         let meta = match event {
@@ -402,7 +448,9 @@ impl Vm {
         let v = self.get(self.this().base + register);
         let at = self.extent();
         self.top = at;
-        if !matches!(v.tag, Tag::Str | Tag::Bytes | Tag::Table) && self.metamethod(v, Event::Len).is_nil() {
+        if !matches!(v.tag, Tag::Str | Tag::Bytes | Tag::Table)
+            && self.metamethod(v, Event::Len).is_nil()
+        {
             return Err(self.type_failure("get length of", v, Operand::Register(register)));
         }
         match self.len(v)? {
@@ -439,7 +487,11 @@ impl Vm {
                     meta => meta,
                 };
                 if meta.is_nil() {
-                    let (v, at) = if Self::is_text(a) { (b, n - 1) } else { (a, n - 2) };
+                    let (v, at) = if Self::is_text(a) {
+                        (b, n - 1)
+                    } else {
+                        (a, n - 2)
+                    };
                     return Err(self.type_failure("concatenate", v, Operand::Register(first + at)));
                 }
                 self.this_mut().failed = n;

@@ -13,7 +13,10 @@
 //! kind that the operation says, upvalues below the function's number, jump targets inside the
 //! function; the last instruction ends the function; "up to the top" follows what sets the top.
 
-#![allow(clippy::incompatible_msrv, reason = "`cold_path` is in every toolchain that builds this")]
+#![allow(
+    clippy::incompatible_msrv,
+    reason = "`cold_path` is in every toolchain that builds this"
+)]
 
 use super::call::Flow;
 use super::error::Raise;
@@ -51,7 +54,10 @@ const _: () = assert!(size_of::<Parts>() == 8 && size_of::<Inst>() == 8);
 
 impl Vm {
     /// Runs the Lua function in the topmost frame, and those it calls, until something else is on top.
-    #[allow(unused_unsafe, reason = "the macros are used inside and outside of unsafe blocks")]
+    #[allow(
+        unused_unsafe,
+        reason = "the macros are used inside and outside of unsafe blocks"
+    )]
     pub(crate) fn interpret(&mut self) -> Result<Flow, Raise> {
         let vm = self;
         let mut pc: *const Inst;
@@ -251,7 +257,8 @@ impl Vm {
                 // SAFETY: registers or constants.
                 unsafe {
                     if (*x).tag == (*y).tag && (*x).tag as u32 <= Tag::Int as u32 {
-                        let same = (*x).payload == (*y).payload || ((*x).tag as u32) < Tag::Int as u32;
+                        let same =
+                            (*x).payload == (*y).payload || ((*x).tag as u32) < Tag::Int as u32;
                         branch!($i, same == $wanted);
                     }
                     if let Some(same) = vm.equal_at(&*x, &*y) {
@@ -280,7 +287,8 @@ impl Vm {
                             put!(r!($i.a), v);
                             next!();
                         }
-                    } else if (*o).tag == Tag::Packet && vm.packet_field(&*o, (*key).aux, r!($i.a)) {
+                    } else if (*o).tag == Tag::Packet && vm.packet_field(&*o, (*key).aux, r!($i.a))
+                    {
                         next!();
                     }
                 }
@@ -310,7 +318,8 @@ impl Vm {
                 let (o, key, v) = ($o, $key, $v);
                 // SAFETY: registers or constants.
                 unsafe {
-                    if (*o).tag == Tag::Table && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v)) {
+                    if (*o).tag == Tag::Table && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
+                    {
                         if (*key).tag == Tag::Int {
                             if vm.heap.replace_int((*o).as_ref(), (*key).as_int(), *v) {
                                 next!();
@@ -426,7 +435,11 @@ impl Vm {
                             let closure = (*a).as_ref();
                             let header: *const Header = vm.heap.at(closure);
                             let func = a.offset_from(vm.stack) as u32;
-                            let nargs = if i.b == 0 { vm.top - func - 1 } else { u32::from(i.b) - 1 };
+                            let nargs = if i.b == 0 {
+                                vm.top - func - 1
+                            } else {
+                                u32::from(i.b) - 1
+                            };
                             let p: *const ProtoCell = vm.heap.at((*header).hash);
                             if (*header).kind == Kind::Closure
                                 && (*p).vararg == 0
@@ -495,7 +508,11 @@ impl Vm {
                             let step = (*counter.add(2)).as_float();
                             let limit = (*counter.add(1)).as_float();
                             let next = (*counter).as_float() + step;
-                            if !(if step > 0.0 { next <= limit } else { limit <= next }) {
+                            if !(if step > 0.0 {
+                                next <= limit
+                            } else {
+                                limit <= next
+                            }) {
                                 next!();
                             }
                             *counter = Value::float(next);
@@ -519,7 +536,9 @@ impl Vm {
                             } else {
                                 vm.heap.get_at((*o).as_ref(), &*key)
                             };
-                            if !v.is_nil() || (*key).tag != Tag::Bytes && vm.heap.meta((*o).as_ref()) == 0 {
+                            if !v.is_nil()
+                                || (*key).tag != Tag::Bytes && vm.heap.meta((*o).as_ref()) == 0
+                            {
                                 put!(r!(i.a), v);
                                 next!();
                             }
@@ -565,12 +584,20 @@ impl Vm {
                 Op::SetTabUp => {
                     cold!();
                     // SAFETY: what verified code promises.
-                    set_field!(unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) }, k!(i.b), r!(i.c));
+                    set_field!(
+                        unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) },
+                        k!(i.b),
+                        r!(i.c)
+                    );
                 }
                 Op::SetTabUpK => {
                     cold!();
                     // SAFETY: what verified code promises.
-                    set_field!(unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) }, k!(i.b), k!(i.c));
+                    set_field!(
+                        unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) },
+                        k!(i.b),
+                        k!(i.c)
+                    );
                 }
                 Op::SelfField => {
                     cold!();
@@ -598,7 +625,9 @@ impl Vm {
                     let (b, v) = (r!(i.a), r!(i.b));
                     // SAFETY: registers and a box's cell.
                     unsafe {
-                        if (*b).tag == Tag::Box && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v)) {
+                        if (*b).tag == Tag::Box
+                            && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
+                        {
                             (*vm.heap.at::<BoxCell>((*b).as_ref())).value = *v;
                             next!();
                         }
@@ -626,7 +655,9 @@ impl Vm {
                     // SAFETY: what verified code promises, and a box's cell.
                     unsafe {
                         let (b, v) = (vm.heap.exec.upvalues.add(usize::from(i.a)), r!(i.b));
-                        if (*b).tag == Tag::Box && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v)) {
+                        if (*b).tag == Tag::Box
+                            && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
+                        {
                             (*vm.heap.at::<BoxCell>((*b).as_ref())).value = *v;
                             next!();
                         }

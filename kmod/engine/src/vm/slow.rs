@@ -123,7 +123,11 @@ impl Vm {
             | Op::JmpNGeI => self.slow_compare(op, i)?,
             _ => self.slow_arithmetic(op, i)?,
         };
-        if flow == Flow::Frame { self.drive() } else { Ok(flow) }
+        if flow == Flow::Frame {
+            self.drive()
+        } else {
+            Ok(flow)
+        }
     }
 
     /// Moves the program counter of the function that runs.
@@ -200,7 +204,11 @@ impl Vm {
             Op::PowK => (Event::Pow, true),
             Op::Unm | Op::BNot => {
                 let (x, name) = (self.register(b), Operand::Register(b));
-                let event = if op == Op::Unm { Event::Unm } else { Event::BNot };
+                let event = if op == Op::Unm {
+                    Event::Unm
+                } else {
+                    Event::BNot
+                };
                 return self.arithmetic(event, x, x, (name, name), a);
             }
             _ => return Err(self.fault(format_args!("a damaged program"))),
@@ -212,7 +220,11 @@ impl Vm {
             (self.register(c), Operand::Register(c))
         };
         // The constant may have been written on the left.
-        let ((x, nx), (y, ny)) = if constant && i.off() & 2 != 0 { (second, first) } else { (first, second) };
+        let ((x, nx), (y, ny)) = if constant && i.off() & 2 != 0 {
+            (second, first)
+        } else {
+            (first, second)
+        };
         self.arithmetic(event, x, y, (nx, ny), a)
     }
 
@@ -284,7 +296,11 @@ impl Vm {
             let n = self.top - func;
             return self.return_from(func, n, true);
         }
-        let nargs = if i.b() == 0 { self.top - func - 1 } else { u32::from(i.b()) - 1 };
+        let nargs = if i.b() == 0 {
+            self.top - func - 1
+        } else {
+            u32::from(i.b()) - 1
+        };
         self.tail_call(func, nargs, i.c() != 0)
     }
 
@@ -357,7 +373,11 @@ impl Vm {
     #[inline(never)]
     fn set_list(&mut self, i: Inst, start: u32) -> Result<Flow, Raise> {
         let at = self.this().base + u32::from(i.a());
-        let count = if i.b() == 0 { self.top - at - 1 } else { u32::from(i.b()) };
+        let count = if i.b() == 0 {
+            self.top - at - 1
+        } else {
+            u32::from(i.b())
+        };
         let t = self.get(at).as_ref();
         self.charge(u64::from(count) / 8)?;
         if self.heap.reserve_array(t, start + count).is_err() {
@@ -409,7 +429,11 @@ impl Vm {
     fn copy_varargs(&mut self, i: Inst) -> Result<Flow, Raise> {
         let f = *self.this();
         let to = f.base + u32::from(i.a());
-        let wanted = if i.c() == 0 { f.extra } else { u32::from(i.c()) - 1 };
+        let wanted = if i.c() == 0 {
+            f.extra
+        } else {
+            u32::from(i.c()) - 1
+        };
         self.top = to;
         self.ensure_stack(wanted)?;
         let from = f.base - f.extra;
@@ -437,24 +461,41 @@ impl Vm {
             if by == 0 {
                 return Err(self.fault(format_args!("'for' step is zero")));
             }
-            let Some(last) = self.loop_limit(first, limit, by)? else { return Ok(false) };
+            let Some(last) = self.loop_limit(first, limit, by)? else {
+                return Ok(false);
+            };
             let distance = if by > 0 {
                 (last as u64).wrapping_sub(first as u64) / by as u64
             } else {
-                (first as u64).wrapping_sub(last as u64) / ((by.wrapping_add(1)).wrapping_neg() as u64 + 1)
+                (first as u64).wrapping_sub(last as u64)
+                    / ((by.wrapping_add(1)).wrapping_neg() as u64 + 1)
             };
-            turns = Value { tag: Tag::Int, aux: 0, payload: distance };
+            turns = Value {
+                tag: Tag::Int,
+                aux: 0,
+                payload: distance,
+            };
             self.put(register + 3, start);
             self.put(register + 1, turns);
             return Ok(true);
         }
-        let Some(last) = float_of(limit) else { return Err(self.loop_error("limit", limit)) };
-        let Some(by) = float_of(self.loop_operand(step)) else { return Err(self.loop_error("step", step)) };
-        let Some(first) = float_of(self.loop_operand(start)) else { return Err(self.loop_error("initial value", start)) };
+        let Some(last) = float_of(limit) else {
+            return Err(self.loop_error("limit", limit));
+        };
+        let Some(by) = float_of(self.loop_operand(step)) else {
+            return Err(self.loop_error("step", step));
+        };
+        let Some(first) = float_of(self.loop_operand(start)) else {
+            return Err(self.loop_error("initial value", start));
+        };
         if by == 0.0 {
             return Err(self.fault(format_args!("'for' step is zero")));
         }
-        if if by > 0.0 { last < first } else { first < last } || first.is_nan() || last.is_nan() || by.is_nan() {
+        if if by > 0.0 { last < first } else { first < last }
+            || first.is_nan()
+            || last.is_nan()
+            || by.is_nan()
+        {
             return Ok(false);
         }
         self.put(register, Value::float(first));
@@ -478,7 +519,11 @@ impl Vm {
                 if f.is_nan() {
                     return Ok(None);
                 }
-                let cut = if step < 0 { arith::ceil_to_int(f) } else { arith::floor_to_int(f) };
+                let cut = if step < 0 {
+                    arith::ceil_to_int(f)
+                } else {
+                    arith::floor_to_int(f)
+                };
                 match cut {
                     Some(last) => last,
                     None if f > 0.0 && step < 0 => return Ok(None),
@@ -496,6 +541,9 @@ impl Vm {
     #[cold]
     fn loop_error(&mut self, what: &str, v: Value) -> Raise {
         let kind = self.type_name_of(v);
-        self.fault(format_args!("bad 'for' {what} (number expected, got {})", Bytes(kind.text())))
+        self.fault(format_args!(
+            "bad 'for' {what} (number expected, got {})",
+            Bytes(kind.text())
+        ))
     }
 }
