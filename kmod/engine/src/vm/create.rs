@@ -123,7 +123,8 @@ impl Vm {
             let heap = Heap::new(region, layout.heap, layout.sizes, seed, config.memory);
             (&raw mut (*vm).heap).write(heap);
             (&raw mut (*vm).packet).write(crate::packet::Current::new());
-            (&raw mut (*vm).library).write(stdlib::State::new());
+            // A constant, to be copied: made on the stack it would take half of a kernel's.
+            (&raw mut (*vm).library).write(const { stdlib::State::new() });
             (&raw mut (*vm).stack).write(region.add(layout.stack as usize).cast());
             (&raw mut (*vm).frames).write(region.add(layout.frames as usize).cast());
             (&raw mut (*vm).tbc).write(region.add(layout.tbc as usize).cast());
