@@ -430,7 +430,7 @@ impl Heap {
                 size,
                 field,
                 pad: 0,
-            })
+            });
         };
         Ok(at + BODY_HEADER)
     }

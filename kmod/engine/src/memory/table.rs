@@ -336,10 +336,10 @@ impl Heap {
             return self.get_int(t, k.key as i64);
         }
         let node = self.find(cell, k);
-        // SAFETY: a node of the table.
         if node.is_null() {
             Value::NIL
         } else {
+            // SAFETY: a node of the table.
             unsafe { (*node).value }
         }
     }
@@ -904,9 +904,9 @@ impl Heap {
             while high - low > 1 {
                 let middle = u64::midpoint(low, high);
                 if filled(middle) {
-                    low = middle
+                    low = middle;
                 } else {
-                    high = middle
+                    high = middle;
                 }
             }
             low
@@ -915,9 +915,9 @@ impl Heap {
             while high - low > 1 {
                 let middle = u64::midpoint(low, high);
                 if filled(middle) {
-                    low = middle
+                    low = middle;
                 } else {
-                    high = middle
+                    high = middle;
                 }
             }
             low

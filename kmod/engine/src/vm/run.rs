@@ -584,20 +584,14 @@ impl Vm {
                 Op::SetTabUp => {
                     cold!();
                     // SAFETY: what verified code promises.
-                    set_field!(
-                        unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) },
-                        k!(i.b),
-                        r!(i.c)
-                    );
+                    let table = unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) };
+                    set_field!(table, k!(i.b), r!(i.c));
                 }
                 Op::SetTabUpK => {
                     cold!();
                     // SAFETY: what verified code promises.
-                    set_field!(
-                        unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) },
-                        k!(i.b),
-                        k!(i.c)
-                    );
+                    let table = unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) };
+                    set_field!(table, k!(i.b), k!(i.c));
                 }
                 Op::SelfField => {
                     cold!();
