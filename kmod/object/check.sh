@@ -5,7 +5,8 @@
 #   no vector or floating-point registers, for the kernel does not save them
 #   nothing undefined but the shim's functions and what every kernel exports
 #   all functions of engine.h are there
-# and prints who may panic, and the largest stack frames. Status 1 if something is not true.
+#   no function may panic, and none has a stack frame of over 4096 bytes
+# and prints who may, and the largest frames. Status 1 if something is not true.
 set -eu
 
 object=$1
@@ -13,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 status=0
 
 code=$(mktemp)
-trap 'rm -f "$code" "$code.panics"' EXIT
+trap 'rm -f "$code" "$code.panics" "$code.frames"' EXIT
 # Without the hashes that Rust's names carry.
 objdump -dr --no-show-raw-insn "$object" | c++filt -r | sed 's/\[[0-9a-f]\{16\}\]//g' >"$code"
 
@@ -38,12 +39,9 @@ for name in $(sed -n 's/^.*\b\(ps_[a-z_]*\)(.*$/\1/p' "$here/../engine.h" | grep
 done
 
 # Calls inside one section are recorded by address, so the panics' own addresses are looked up first.
+# (try/run.sh sees to it that this is not blind: it must find a mistake that is there.)
 nm -C "$object" | sed 's/\[[0-9a-f]\{16\}\]//g' | grep -Ei \
 	' t (<?core::.*(panicking::|_fail|_failed|panic_|_panic|::panic)|.*rust_begin_unwind)' >"$code.panics" || true
-if ! grep -q 'core::panicking::' "$code.panics"; then
-	echo "check.sh: no panic function is in the object at all, so nothing can be said of its callers" >&2
-	status=1
-fi
 echo "panics, by caller:"
 awk '
 	FNR == NR { at = $1; sub(/^0+/, "", at); $1 = ""; $2 = ""; sub(/^ +/, ""); panics[at] = $0; next }
@@ -62,8 +60,14 @@ awk '
 			value = value * 16 + index("0123456789abcdef", substr(text, i, 1)) - 1
 		return value
 	}
-	END { print "  " count + 0 " in all" }
-' "$code.panics" "$code"
+	END { print "  " count + 0 " in all"; exit (count > 0) }
+' "$code.panics" "$code" || {
+	# The deliberate mistakes of try/ are two.
+	if [ -z "${PS_FEATURES:-}" ]; then
+		echo "check.sh: these functions may panic; on a packet's way nothing may" >&2
+		status=1
+	fi
+}
 
 echo "largest stack frames:"
 awk '
@@ -71,7 +75,13 @@ awk '
 	/sub +\$0x[0-9a-f]+,%rsp/ { at = $0; sub(/^.*\$0x/, "", at); sub(/,.*$/, "", at); print at, name }
 ' "$code" | while read -r size name; do
 	echo "$((0x$size)) $name"
-done | sort -rn | head -8 | sed 's/^/  /'
+done | sort -rn >"$code.frames"
+head -8 "$code.frames" | sed 's/^/  /'
+# The stack has 16 KiB, of which what calls the shim may have used half.
+if awk 'NR == 1 { exit ($1 > 4096) }' "$code.frames"; then :; else
+	echo "check.sh: a frame of over 4096 bytes" >&2
+	status=1
+fi
 
 size "$object"
 exit $status

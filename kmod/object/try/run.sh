@@ -9,7 +9,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-PS_FEATURES=mistake sh "$here/../build.sh" "$work/engine.elf"
+PS_FEATURES=mistake sh "$here/../build.sh" "$work/engine.elf" >"$work/log" || {
+	cat "$work/log" >&2
+	exit 1
+}
+if ! grep -q 'ps_run_inside -> .*panic' "$work/log"; then
+	echo "run.sh: check.sh does not see the panic in ps_run_inside" >&2
+	exit 1
+fi
 # The object is code for a fixed low or high address, so the program has to be static.
 gcc -O2 -Wall -Wextra -static -no-pie -o "$work/try" "$here/try.c" "$here/thunks.S" "$work/engine.elf"
 "$work/try"

@@ -159,7 +159,10 @@ impl Current {
             packet.resize(from, old_len, new_len)?;
         }
         let data = packet.writable(end)?;
-        let target = data.get_mut(from as usize..end as usize).ok_or(Refused)?;
+        let target = data
+            .get_mut(from as usize..)
+            .and_then(|rest| rest.get_mut(..new.len()))
+            .ok_or(Refused)?;
         target.copy_from_slice(new);
         // The lengths that say how much it is, and what they mean for the checksums.
         let grown = |len: u16| (u32::from(len).wrapping_add(new_len).wrapping_sub(old_len)) as u16;
