@@ -42,7 +42,8 @@ pub fn scripts(start: &str) -> Vec<String> {
             // Follows links, which the entry's own type does not.
             let is_folder = entry.path().is_dir();
             // Tests of scripts lie beside them, and are none.
-            let is_script = name.ends_with(".lua") && !name.ends_with("_test.lua");
+            let is_script = entry.path().extension().is_some_and(|end| end == "lua")
+                && !name.ends_with("_test.lua");
             if is_folder {
                 Some((false, format!("{typed}{name}/")))
             } else {

@@ -79,7 +79,7 @@ pub fn run_plain(
     args: &[&[u8]],
     memory: u64,
     fuel: Option<u64>,
-    print: Box<dyn FnMut(&[u8])>,
+    print: packetscript_engine::host::user::Print,
 ) -> Result<()> {
     let name = texts.first().map_or("", |text| text.name.as_str());
     let settings = user::plain::Options {

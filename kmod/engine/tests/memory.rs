@@ -117,7 +117,7 @@ fn live_data_of_every_mix_of_sizes_fits() {
             load_fuel: u64::MAX >> 1,
             print: Box::new(move |line| {
                 sink.borrow_mut()
-                    .push(String::from_utf8_lossy(line).into_owned())
+                    .push(String::from_utf8_lossy(line).into_owned());
             }),
             ..Settings::default()
         };
