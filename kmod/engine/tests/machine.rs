@@ -58,9 +58,8 @@ fn engine(name: &str, source: &str, stress: bool) -> String {
     };
     let mut env = Environment::prepare(program, settings).unwrap();
     env.machine().heap.set_stress(stress);
-    if env.machine().run_main().is_err() {
-        panic!("{name} (stress: {stress}): {}", env.last_error());
-    }
+    let ended = env.machine().run_main().is_ok();
+    assert!(ended, "{name} (stress: {stress}): {}", env.last_error());
     drop(env);
     without_addresses(&out.take())
 }
