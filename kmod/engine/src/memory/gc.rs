@@ -63,6 +63,15 @@ impl Scan {
     };
 }
 
+/// What is in use beside the stack.
+#[derive(Clone, Copy)]
+pub struct Roots<'a> {
+    /// Values.
+    pub values: [&'a [Value]; 3],
+    /// Tables; 0 is none.
+    pub tables: [&'a [Ref]; 2],
+}
+
 /// When the first cycle begins.
 pub(super) fn first_threshold(guarantee: u64) -> u64 {
     guarantee.min(1 << 20)
@@ -82,7 +91,7 @@ impl Heap {
 
     /// A safe point: `stack` holds everything that is in use beside `roots`, `rest` is the part of the
     /// stack above it that may hold stale values. Begins a cycle or ends its marking, when due.
-    pub fn safe_point(&mut self, roots: &[&[Value]], stack: &[Value], rest: &mut [Value]) {
+    pub fn safe_point(&mut self, roots: &Roots, stack: &[Value], rest: &mut [Value]) {
         self.attention = false;
         if self.stress {
             self.collect(roots, stack, rest);
@@ -99,7 +108,7 @@ impl Heap {
     }
 
     /// Collects all garbage at once, from a safe point.
-    pub fn collect(&mut self, roots: &[&[Value]], stack: &[Value], rest: &mut [Value]) {
+    pub fn collect(&mut self, roots: &Roots, stack: &[Value], rest: &mut [Value]) {
         self.finish_cycle(stack);
         self.begin_cycle(roots, stack, rest);
         self.finish_cycle(stack);
@@ -138,7 +147,7 @@ impl Heap {
         self.stopped
     }
 
-    fn begin_cycle(&mut self, roots: &[&[Value]], stack: &[Value], rest: &mut [Value]) {
+    fn begin_cycle(&mut self, roots: &Roots, stack: &[Value], rest: &mut [Value]) {
         let used = self.used_cells + self.used_bodies;
         let reserve = (self.guarantee + self.guarantee / 2).saturating_sub(used);
         // Sweeping looks at one header a cell.
@@ -153,9 +162,13 @@ impl Heap {
         self.marked = 0;
         self.stepped = true;
         self.credit = STRIDE;
-        let events = self.events;
-        for v in roots.iter().copied().flatten().chain(stack).chain(&events) {
+        for v in roots.values.into_iter().flatten().chain(stack) {
             self.shade(*v);
+        }
+        for &t in roots.tables.into_iter().flatten() {
+            if t != 0 {
+                self.mark(t);
+            }
         }
         let mut r = self.doomed;
         while r != 0 {

@@ -38,7 +38,7 @@ use cell::{
     NativeClosureCell, Node, ObjectCell,
 };
 
-pub use gc::Phase;
+pub use gc::{Phase, Roots};
 pub use strings::MAX_STRING;
 
 /// Stores must be told to the collector: a cycle marks.

@@ -7,7 +7,7 @@ use super::{
     CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES,
     META, TAIL, UNWINDING, Vm, lib,
 };
-use crate::memory::BARRIER_YOUNG;
+use crate::memory::{BARRIER_YOUNG, Roots};
 use crate::memory::cell::{ClosureCell, Kind};
 use crate::stdlib;
 use crate::value::{Ref, Tag, Value};
@@ -326,6 +326,8 @@ impl Vm {
             return self.unwind_on();
         }
         if f.flags & UNWINDING != 0 {
+            // It may have caught errors of its own; the one that unwinds was kept below it.
+            self.error = self.get(f.func - 1);
             return self.unwind_on();
         }
         if f.flags & CLOSING != 0 {
@@ -618,20 +620,8 @@ impl Vm {
         // Results "up to the top" may lie above the frame that waits for them.
         let extent = self.extent().max(self.top);
         let end = self.stack_soft + super::MARGIN;
-        let mut named = [Value::NIL; 24];
-        let fixed = [
-            Value::object(Tag::Table, self.globals),
-            Value::object(Tag::Table, self.loaded),
-            Value::object(Tag::Thread, self.thread),
-            self.error,
-        ];
-        let shared = self
-            .metatables
-            .iter()
-            .map(|&r| Value::object(Tag::Table, r));
-        for (to, from) in named.iter_mut().zip(fixed.into_iter().chain(shared)) {
-            *to = from;
-        }
+        let fixed = [Value::object(Tag::Thread, self.thread), self.error];
+        let tables = [self.globals, self.loaded];
         // SAFETY: the stack is allocated to its limit and a margin beyond; the two parts do not overlap.
         let (stack, rest) = unsafe {
             (
@@ -642,7 +632,10 @@ impl Vm {
                 ),
             )
         };
-        let roots = [&named[..], &self.handles[..], &self.reasons[..]];
+        let roots = Roots {
+            values: [&fixed, &self.handles, &self.reasons],
+            tables: [&tables, &self.metatables],
+        };
         if full {
             self.heap.collect(&roots, stack, rest);
         } else {

@@ -316,7 +316,9 @@ impl Vm {
                 if self.fatal {
                     return Err(self.drop_to_host(Raise::Fuel));
                 }
-                return Err(Raise::Error);
+                let (error, memory) = (self.error, self.memory_message);
+                let out_of_memory = error.tag == memory.tag && error.payload == memory.payload;
+                return Err(if out_of_memory { Raise::Memory } else { Raise::Error });
             }
             _ => {}
         }

@@ -28,3 +28,7 @@ show(xpcall(function() local a <close> = closer("x") error("e", 0) end, function
 local function deep(n) local a <close> = closer("d" .. n) if n > 0 then return deep(n - 1) end error("deep", 0) end show(pcall(deep, 4))
 do local x <const> = 5 local a <close> = closer("const" .. x) end show()
 local up do local a <close> = closer("up") up = function() return a end end show(up() ~= nil)
+local function catcher(name) return setmetatable({}, { __close = function(_, e) log[#log + 1] = name .. ":" .. tostring(e) pcall(error, "inner") end }) end
+show(pcall(function() local a <close> = catcher("a") local b <close> = catcher("b") error("outer", 0) end))
+local co co = coroutine.wrap(function() local a <close> = catcher("co") error("wrapped", 0) end) show(pcall(co)) show(pcall(co))
+co = coroutine.create(function() local a <close> = catcher("co") error("failed", 0) end) show(coroutine.resume(co)) show(coroutine.close(co))
