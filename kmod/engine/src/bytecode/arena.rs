@@ -141,6 +141,11 @@ impl<'w, T: Copy> Vec<'w, T> {
         Ok(())
     }
 
+    /// Makes room for so many elements in all.
+    pub fn make_room(&mut self, arena: &mut Arena<'w>, count: usize, fill: T) -> Result<(), Full> {
+        self.reserve(arena, count.saturating_sub(self.len), fill)
+    }
+
     /// Makes room for `extra` more elements.
     fn reserve(&mut self, arena: &mut Arena<'w>, extra: usize, fill: T) -> Result<(), Full> {
         let wanted = self.len.checked_add(extra).ok_or(Full)?;

@@ -91,8 +91,8 @@ const UNWRITTEN: Malformed = Malformed("a register that is read before it is wri
 const NO_BOX: Malformed = Malformed("a box that is none");
 const NO_TABLE: Malformed = Malformed("a list for what is no table");
 
-/// A record of a leader: its pc, whether it is to be gone over (again), and its state.
-const RECORD: usize = STATE + 8;
+/// Bytes of a leader's record before its state: its pc, and whether it is to be gone over (again).
+const RECORD: usize = 8;
 const NEVER: u8 = 0;
 const DONE: u8 = 1;
 const WAITS: u8 = 2;
@@ -100,11 +100,16 @@ const WAITS: u8 = 2;
 /// Follows control through a function whose operands were checked, with records of its leaders in
 /// `room`.
 pub fn follow(image: &Image<'_>, proto: &Proto, room: &mut [u8]) -> Result<(), Malformed> {
+    // A state takes two bits a register.
+    let size = usize::from(proto.registers)
+        .div_ceil(4)
+        .min(STATE)
+        .wrapping_add(RECORD);
     let mut count = 0usize;
     for pc in 0..proto.code_len {
         if image.is_leader(proto.code.wrapping_add(pc)) {
-            let at = count.wrapping_mul(RECORD);
-            let record = room.get_mut(at..at.wrapping_add(RECORD)).ok_or(FULL)?;
+            let at = count.wrapping_mul(size);
+            let record = room.get_mut(at..at.wrapping_add(size)).ok_or(FULL)?;
             record.fill(0);
             record
                 .get_mut(..4)
@@ -113,8 +118,13 @@ pub fn follow(image: &Image<'_>, proto: &Proto, room: &mut [u8]) -> Result<(), M
             count = count.wrapping_add(1);
         }
     }
-    let room = room.get_mut(..count.wrapping_mul(RECORD)).ok_or(FULL)?;
-    let mut flow = Flow { image, proto, room };
+    let room = room.get_mut(..count.wrapping_mul(size)).ok_or(FULL)?;
+    let mut flow = Flow {
+        image,
+        proto,
+        size,
+        room,
+    };
     let mut state = State([0; STATE]);
     state.set_from(0..u32::from(proto.params), Kind::Plain);
     flow.run(0, state)?;
@@ -137,6 +147,8 @@ pub fn follow(image: &Image<'_>, proto: &Proto, room: &mut [u8]) -> Result<(), M
 struct Flow<'a> {
     image: &'a Image<'a>,
     proto: &'a Proto,
+    /// Bytes of a record.
+    size: usize,
     room: &'a mut [u8],
 }
 
@@ -144,8 +156,8 @@ impl Flow<'_> {
     // --- Leaders -------------------------------------------------------------------------------
 
     fn record(&self, index: usize) -> Option<&[u8]> {
-        let at = index.checked_mul(RECORD)?;
-        self.room.get(at..at.checked_add(RECORD)?)
+        let at = index.checked_mul(self.size)?;
+        self.room.get(at..at.checked_add(self.size)?)
     }
 
     fn pc_of(&self, index: usize) -> Option<u32> {
@@ -161,20 +173,23 @@ impl Flow<'_> {
     fn set_status(&mut self, index: usize, status: u8) {
         if let Some(slot) = self
             .room
-            .get_mut(index.wrapping_mul(RECORD).wrapping_add(4))
+            .get_mut(index.wrapping_mul(self.size).wrapping_add(4))
         {
             *slot = status;
         }
     }
 
     fn leader(&self, index: usize) -> Option<(u32, State)> {
-        let state = self.record(index)?.get(8..)?.try_into().ok()?;
-        Some((self.pc_of(index)?, State(state)))
+        let mut state = State([0; STATE]);
+        for (to, from) in state.0.iter_mut().zip(self.record(index)?.get(RECORD..)?) {
+            *to = *from;
+        }
+        Some((self.pc_of(index)?, state))
     }
 
     /// The leader at a place.
     fn find(&self, pc: u32) -> Option<usize> {
-        let (mut low, mut high) = (0, self.room.len().wrapping_div(RECORD));
+        let (mut low, mut high) = (0, self.room.len().checked_div(self.size).unwrap_or(0));
         while low < high {
             let middle = low.midpoint(high);
             let there = self.pc_of(middle)?;
@@ -208,12 +223,13 @@ impl Flow<'_> {
             }
         }
         if changed {
-            let at = index.wrapping_mul(RECORD);
+            let at = index.wrapping_mul(self.size);
             let place = self
                 .room
-                .get_mut(at.wrapping_add(8)..at.wrapping_add(RECORD))
-                .ok_or(FULL)?;
-            place.copy_from_slice(&known.0);
+                .get_mut(at.wrapping_add(RECORD)..at.wrapping_add(self.size));
+            for (to, from) in place.ok_or(FULL)?.iter_mut().zip(known.0) {
+                *to = from;
+            }
             self.set_status(index, WAITS);
         }
         Ok(())

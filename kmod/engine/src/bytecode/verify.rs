@@ -89,8 +89,8 @@ pub fn verify(bytes: &[u8]) -> Result<Image<'_>, Malformed> {
 }
 
 /// Follows control through an image that [`verify`] took. `room` holds what is known at each place
-/// that is jumped to, of one function at a time: 72 bytes for each; the error is [`FULL`] if that does
-/// not fit.
+/// that is jumped to, of one function at a time: 8 bytes for each and two bits for each of its
+/// registers; the error is [`FULL`] if that does not fit.
 pub fn prove(image: &Image<'_>, room: &mut [u8]) -> Verdict {
     for i in 0..image.proto_count() {
         let proto = image

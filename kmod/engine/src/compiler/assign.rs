@@ -171,7 +171,7 @@ impl Compiler<'_, '_> {
         if matches!(self.token, Token::Assign | Token::Comma) {
             return self.target(1);
         }
-        let Kind::Call(pc) = self.e.kind else {
+        let Kind::Call(pc, _) = self.e.kind else {
             return self.fail_near(&[Text::Str("syntax error")]);
         };
         self.set_c(pc, 1);

@@ -29,7 +29,7 @@ impl Compiler<'_, '_> {
 
     /// The place of the next instruction.
     pub(super) fn pc(&self) -> u32 {
-        (self.code.len() as u32).wrapping_sub(self.f.code)
+        self.code_len.wrapping_sub(self.f.code)
     }
 
     /// Appends an instruction; answers its place.
@@ -43,14 +43,23 @@ impl Compiler<'_, '_> {
             line: self.last_line,
             target: NOWHERE,
         };
+        if self.dry {
+            // Only the last instruction is kept: it is what the rest may look at or change.
+            self.code.truncate(0);
+        }
         self.push(|c| c.code.push(&mut c.b.arena, open))?;
+        self.code_len = self.code_len.wrapping_add(1);
+        self.code_most = self.code_most.max(self.code_len);
         Ok(pc)
     }
 
-    /// The open instruction at a place.
+    /// The open instruction at a place, if it is kept.
     pub(super) fn at(&mut self, pc: u32) -> Option<&mut Open> {
         let index = self.f.code.checked_add(pc)?;
-        self.code.as_mut_slice().get_mut(index as usize)
+        let kept = self.code_len.wrapping_sub(self.code.len() as u32);
+        self.code
+            .as_mut_slice()
+            .get_mut(index.checked_sub(kept)? as usize)
     }
 
     pub(super) fn inst(&mut self, pc: u32) -> Inst {
@@ -89,14 +98,21 @@ impl Compiler<'_, '_> {
         }
     }
 
-    /// The last instruction, if nothing jumps to behind it.
+    /// Takes the last instruction back.
+    pub(super) fn remove_last(&mut self) {
+        if self.code.pop().is_some() {
+            self.code_len = self.code_len.wrapping_sub(1);
+        }
+    }
+
+    /// The last instruction, if it is kept and nothing jumps to behind it.
     pub(super) fn previous(&mut self) -> Option<(u32, Inst, Op)> {
         let pc = self.pc();
         if pc <= self.f.last_target {
             return None;
         }
         let last = pc.checked_sub(1)?;
-        let inst = self.inst(last);
+        let inst = self.at(last)?.inst;
         Some((last, inst, Op::from_byte(inst.op_byte())?))
     }
 
@@ -234,7 +250,7 @@ impl Compiler<'_, '_> {
                 let inst = Inst::abc(Op::GetIndex, 0, u16::from(table), u16::from(key));
                 Kind::Reloc(self.emit(inst)?)
             }
-            Kind::Call(pc) => Kind::Reg(self.inst(pc).a()),
+            Kind::Call(_, base) => Kind::Reg(base),
             Kind::VarArg(pc) => {
                 self.set_c(pc, 2);
                 Kind::Reloc(pc)
@@ -496,7 +512,7 @@ impl Compiler<'_, '_> {
     pub(super) fn set_results(&mut self, e: &mut Exp, count: Option<u16>) -> Result<()> {
         let operand = count.map_or(0, |count| count.wrapping_add(1));
         match e.kind {
-            Kind::Call(pc) => self.set_c(pc, operand),
+            Kind::Call(pc, _) => self.set_c(pc, operand),
             Kind::VarArg(pc) => {
                 self.set_c(pc, operand);
                 let register = self.free();
@@ -511,7 +527,7 @@ impl Compiler<'_, '_> {
     /// One value.
     pub(super) fn one_result(&mut self, e: &mut Exp) {
         match e.kind {
-            Kind::Call(pc) => e.kind = Kind::Reg(self.inst(pc).a()),
+            Kind::Call(_, base) => e.kind = Kind::Reg(base),
             Kind::VarArg(pc) => {
                 self.set_c(pc, 2);
                 e.kind = Kind::Reloc(pc);

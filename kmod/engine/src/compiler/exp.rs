@@ -40,8 +40,8 @@ pub enum Kind {
     Reg(u8),
     /// An instruction whose A is still open.
     Reloc(u32),
-    /// A call; its first result, or all of them.
-    Call(u32),
+    /// A call and its first register; its first result, or all of them.
+    Call(u32, u8),
     /// `...`; its first value, or all of them.
     VarArg(u32),
     /// A compare-and-branch that jumps when the expression is true.
@@ -103,7 +103,7 @@ impl Exp {
 
     /// Whether it may have any number of values.
     pub const fn is_open(&self) -> bool {
-        matches!(self.kind, Kind::Call(_) | Kind::VarArg(_))
+        matches!(self.kind, Kind::Call(..) | Kind::VarArg(_))
     }
 }
 

@@ -268,7 +268,7 @@ impl Compiler<'_, '_> {
         self.fix_line(line);
         // The call takes function and arguments away and leaves one result, unless it is changed.
         self.f.free = u16::from(base).wrapping_add(1);
-        self.e = Exp::new(Kind::Call(pc));
+        self.e = Exp::new(Kind::Call(pc, base));
         Ok(())
     }
 

@@ -141,6 +141,7 @@ impl Compiler<'_, '_> {
     fn mark(&mut self) -> Result<()> {
         let len = self.pc();
         self.flags.truncate(0);
+        self.push(|c| c.flags.make_room(&mut c.b.arena, len as usize, 0))?;
         for _ in 0..len {
             self.push(|c| c.flags.push(&mut c.b.arena, 0))?;
         }
@@ -256,6 +257,8 @@ impl Compiler<'_, '_> {
     /// Finds where each open instruction will begin.
     fn place(&mut self) -> Result<()> {
         self.places.truncate(0);
+        let room = self.pc().wrapping_add(1) as usize;
+        self.push(|c| c.places.make_room(&mut c.b.arena, room, 0))?;
         let mut place = 0u32;
         for pc in 0..self.pc() {
             self.push(|c| c.places.push(&mut c.b.arena, place))?;

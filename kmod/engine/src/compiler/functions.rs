@@ -140,7 +140,7 @@ impl Compiler<'_, '_> {
         if e.is_open() {
             self.set_results(&mut e, None)?;
             match e.kind {
-                Kind::Call(pc) if self.count == 1 && !self.inside_close() => {
+                Kind::Call(pc, _) if self.count == 1 && !self.inside_close() => {
                     if let Some(open) = self.at(pc) {
                         let (a, b) = (open.inst.a(), open.inst.b());
                         open.inst = Inst::abc(Op::TailCall, a, b, 0);

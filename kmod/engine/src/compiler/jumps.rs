@@ -167,7 +167,7 @@ impl Compiler<'_, '_> {
             && let Some((last, inst, Op::Not)) = self.previous()
             && last == pc
         {
-            let _ = self.code.pop();
+            self.remove_last();
             return self.emit(Inst::abc(of(!condition), inst.b() as u8, 0, 0));
         }
         if !matches!(e.kind, Kind::Reg(_)) {

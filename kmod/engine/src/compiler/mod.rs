@@ -32,6 +32,7 @@ pub use diagnostic::{Diagnostic, Fault, chunk_id};
 use crate::bytecode::arena::{Arena, Full, Vec};
 use crate::bytecode::builder::Builder;
 use crate::bytecode::image::{HEADER, Malformed};
+use crate::bytecode::op::Inst;
 use crate::bytecode::verify::{FULL, prove, verify};
 use core::mem::MaybeUninit;
 use diagnostic::{Message, ROOM, Text};
@@ -69,7 +70,7 @@ type Result<T> = core::result::Result<T, Stop>;
 /// Instructions of the function at hand before they are laid out.
 #[derive(Clone, Copy)]
 struct Open {
-    inst: crate::bytecode::op::Inst,
+    inst: Inst,
     line: u32,
     /// Where it jumps to; while that is unknown, the next jump that goes to the same place.
     target: u32,
@@ -94,7 +95,11 @@ struct Compiler<'w, 't> {
     // The function at hand, and those around it.
     f: Func,
     funcs: Vec<'w, Func>,
+    /// Instructions of the functions that are open, and how many those are: while learning, only the
+    /// last one is kept.
     code: Vec<'w, Open>,
+    code_len: u32,
+    code_most: u32,
     vars: Vec<'w, Var>,
     closed: Vec<'w, ClosedLocal>,
     ups: Vec<'w, OpenUpvalue>,
@@ -136,7 +141,7 @@ impl Strings for Builder<'_> {
 
 /// Bytes of workspace that are enough for any program of so many bytes of source.
 pub const fn workspace_size(source: usize) -> usize {
-    source.saturating_mul(192).saturating_add(16 << 10)
+    source.saturating_mul(96).saturating_add(16 << 10)
 }
 
 /// Bytes of workspace that ordinary programs of so many bytes of source do with. Where memory is
@@ -260,6 +265,8 @@ fn start<'w, 't>(
         f: Func::default(),
         funcs: Vec::default(),
         code: Vec::default(),
+        code_len: 0,
+        code_most: 0,
         vars: Vec::default(),
         closed: Vec::default(),
         ups: Vec::default(),
@@ -299,8 +306,17 @@ impl<'t> Compiler<'_, 't> {
         self.chunk = self.b.chunk(shown).or_else(|f| self.full(f))?;
         self.learnt.truncate(0);
         self.dry = true;
+        self.code_most = 0;
         self.text(chunk)?;
         self.dry = false;
+        // Boxes may take a few more instructions than were counted; then the vector grows.
+        let room = self.code_most as usize;
+        let nothing = Open {
+            inst: Inst(0),
+            line: 0,
+            target: 0,
+        };
+        self.push(|c| c.code.make_room(&mut c.b.arena, room, nothing))?;
         let main = self.text(chunk)?;
         if module {
             let name = self.b.name(chunk.name).or_else(|f| self.full(f))?;
@@ -320,6 +336,7 @@ impl<'t> Compiler<'_, 't> {
         self.declared = 0;
         self.level = 0;
         self.code.truncate(0);
+        self.code_len = 0;
         self.main_function()
     }
 

@@ -170,7 +170,7 @@ impl Compiler<'_, '_> {
         };
         self.f = Func {
             proto,
-            code: self.code.len() as u32,
+            code: self.code_len,
             first_var: self.vars.len() as u32,
             active: self.vars.len() as u32,
             closed: self.closed.len() as u32,
@@ -262,7 +262,12 @@ impl Compiler<'_, '_> {
             last.next = self.free_up;
             self.free_up = f.up_first;
         }
-        self.code.truncate(f.code as usize);
+        if self.dry {
+            self.code.truncate(0);
+        } else {
+            self.code.truncate(f.code as usize);
+        }
+        self.code_len = f.code;
         if let Some(outer) = self.funcs.pop() {
             self.f = outer;
         }
