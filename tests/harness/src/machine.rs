@@ -22,6 +22,9 @@ use crate::{cache, progress};
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
 /// Boots under emulation are known to fail now and then before init runs.
 const BOOT_ATTEMPTS: u32 = 3;
+/// An oops ends the machine. The check of the timer fails where the host is busy.
+const KERNEL_OPTIONS: &str =
+    "console=ttyS0 panic=-1 oops=panic loglevel=5 net.ifnames=0 no_timer_check";
 /// Kernel logs that are kept.
 const KEPT_LOGS: usize = 30;
 
@@ -199,10 +202,7 @@ fn arguments(boot: &Boot, shape: Shape, log: &Path) -> Vec<String> {
     add("-m", shape.memory.to_string());
     add("-kernel", comma_safe(&boot.kernel));
     add("-initrd", comma_safe(&boot.initramfs));
-    add(
-        "-append",
-        "console=ttyS0 panic=-1 oops=panic loglevel=5 net.ifnames=0".into(),
-    );
+    add("-append", KERNEL_OPTIONS.into());
     let disk = comma_safe(&boot.disk);
     add(
         "-drive",
