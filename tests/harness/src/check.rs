@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, Result};
 
 use crate::dist::Packages;
+use crate::sources::Sources;
 use crate::suite::Suite;
-use crate::{deps, dist, matrix, packaging, progress, tools};
+use crate::{deps, dist, engine, matrix, packaging, progress, tools};
 
 /// What one check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +80,8 @@ pub fn run(quick: bool) -> Result<bool> {
     match dist::packages() {
         Err(error) => counts.add(Counts::of("packages", &Err(error))),
         Ok(packages) => {
+            let tried = Sources::take().and_then(|sources| engine::try_object(&sources));
+            counts.add(Counts::of("the kernel's object as a program", &tried));
             counts.add(packaging::check(&packages));
             let suites: &[&str] = if quick { &["bookworm"] } else { &Suite::MATRIX };
             counts.add(all_suites(suites, &packages));

@@ -41,17 +41,34 @@ pub fn object(sources: &Sources) -> Result<PathBuf> {
     deps::need(deps::COMPILE)?;
     let folder = cache::folder_of("engine", "engine", &key(sources)?, |making| {
         progress::step("building engine.o (about 2 minutes)", || {
-            let mut build = std::process::Command::new("sh");
-            build
-                .arg(sources.path("kmod/object/build.sh"))
-                .arg(making.join("engine.o"));
-            // Our own toolchain's settings are not for Debian's.
-            for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTFLAGS"] {
-                build.env_remove(variable);
-            }
-            build.env("CARGO_TARGET_DIR", target_folder().join("engine"));
+            let mut build = script(sources, "kmod/object/build.sh");
+            build.arg(making.join("engine.o"));
             logged(build.current_dir(sources.top()), &making.join("build.log"))
         })
     })?;
     Ok(folder.join("engine.o"))
+}
+
+/// Builds the object with a mistake in it and runs it as a program: what the kernel's compiler made
+/// of the engine gives the right verdicts there, and a panic is contained.
+pub fn try_object(sources: &Sources) -> Result<()> {
+    deps::need_packages(COMPILER)?;
+    let log = target_folder().join("engine-try.log");
+    let name = "the kernel's object as a program (about 3 minutes)";
+    progress::step(name, || {
+        let mut try_it = script(sources, "kmod/object/try/run.sh");
+        logged(try_it.current_dir(sources.top()), &log)
+    })
+}
+
+/// A script of the object's, to be run with Debian's toolchain.
+fn script(sources: &Sources, path: &str) -> std::process::Command {
+    let mut script = std::process::Command::new("sh");
+    script.arg(sources.path(path));
+    // Our own toolchain's settings are not for Debian's.
+    for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTFLAGS"] {
+        script.env_remove(variable);
+    }
+    script.env("CARGO_TARGET_DIR", target_folder().join("engine"));
+    script
 }
