@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Suites: a Debian release and the kernel that it is booted with.
 
-use anyhow::{Result, bail};
+use std::process::Command;
+use std::sync::OnceLock;
 
-const MIRROR: &str = "http://deb.debian.org/debian";
+use anyhow::{Result, bail};
 
 /// What the machines are for: a kernel to boot and build modules for, every form of iptables, and
 /// what tests look at networks with.
@@ -27,9 +28,31 @@ const PACKAGES: &[&str] = &[
     "tmux",
 ];
 
-/// Where Debian's packages come from.
+/// Where Debian's packages come from: what PACKETSCRIPT_MIRROR says, or where apt gets this machine's.
 pub fn mirror() -> String {
-    std::env::var("PACKETSCRIPT_MIRROR").unwrap_or_else(|_| MIRROR.to_owned())
+    static MIRROR: OnceLock<String> = OnceLock::new();
+    let found = || {
+        let set = std::env::var("PACKETSCRIPT_MIRROR").ok();
+        set.or_else(mirror_of_apt).unwrap_or_else(|| {
+            eprintln!("xtask: no Debian mirror is known here: set PACKETSCRIPT_MIRROR to the address of one");
+            std::process::exit(125)
+        })
+    };
+    MIRROR.get_or_init(found).clone()
+}
+
+/// The first of apt's sources that is the archive itself, not its security updates.
+fn mirror_of_apt() -> Option<String> {
+    let targets = Command::new("apt-get")
+        .args(["indextargets", "--format", "$(REPO_URI)"])
+        .output()
+        .ok()?;
+    let targets = String::from_utf8(targets.stdout).ok()?;
+    let archive = |line: &str| line.trim_end_matches('/').to_owned();
+    targets
+        .lines()
+        .map(archive)
+        .find(|line| line.ends_with("/debian"))
 }
 
 /// A Debian release and where its kernel comes from.

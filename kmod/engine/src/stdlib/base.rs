@@ -447,8 +447,7 @@ fn in_base(text: &[u8], base: u32) -> Option<i64> {
     let end = text.iter().rposition(|b| !is_space(*b))?;
     let (negative, digits) = match text.get(start..=end)? {
         [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
     };
     if digits.is_empty() {
         return None;

@@ -7,8 +7,8 @@ use super::{
     CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES,
     META, TAIL, UNWINDING, Vm, lib,
 };
-use crate::memory::{BARRIER_YOUNG, Roots};
 use crate::memory::cell::{ClosureCell, Kind};
+use crate::memory::{BARRIER_YOUNG, Roots};
 use crate::stdlib;
 use crate::value::{Ref, Tag, Value};
 

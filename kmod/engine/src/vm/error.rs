@@ -318,7 +318,11 @@ impl Vm {
                 }
                 let (error, memory) = (self.error, self.memory_message);
                 let out_of_memory = error.tag == memory.tag && error.payload == memory.payload;
-                return Err(if out_of_memory { Raise::Memory } else { Raise::Error });
+                return Err(if out_of_memory {
+                    Raise::Memory
+                } else {
+                    Raise::Error
+                });
             }
             _ => {}
         }
