@@ -33,7 +33,7 @@ impl Heap {
             // SAFETY: the cell is a short string now, and the bytes fit.
             unsafe {
                 let to = (&raw mut (*self.at::<ShortCell>(r)).bytes).cast::<u8>();
-                to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+                copy_short(bytes.as_ptr(), to, bytes.len());
             }
             return Ok(Value::object(Tag::Str, r));
         }
@@ -77,14 +77,15 @@ impl Heap {
             return Ok(self.string_value(of));
         }
         if count <= SHORT {
-            let mut copy = [0; SHORT];
-            for (to, from) in copy
-                .iter_mut()
-                .zip(self.string_bytes(of).iter().skip(start))
-            {
-                *to = *from;
+            let r = self.new_cell(Kind::Short, count as u16)?;
+            // SAFETY: the cell is a short string now, the bytes fit, and the other string, whose body may
+            // have moved, has them.
+            unsafe {
+                let from = self.string_bytes(of).as_ptr().add(start);
+                let to = (&raw mut (*self.at::<ShortCell>(r)).bytes).cast::<u8>();
+                copy_short(from, to, count);
             }
-            return self.new_string(copy.get(..count).unwrap_or(&[]));
+            return Ok(Value::object(Tag::Str, r));
         }
         let r = self.new_long(count)?;
         // SAFETY: both bodies are there, in different places, and hold the bytes counted above.
@@ -327,7 +328,7 @@ impl Heap {
                 (*short).header.flags = len as u16;
                 if body != 0 {
                     let to = (&raw mut (*short).bytes).cast::<u8>();
-                    to.copy_from_nonoverlapping(self.at(body), len);
+                    copy_short(self.at(body), to, len);
                     self.free_body(body);
                 }
             } else {
@@ -362,6 +363,39 @@ impl Heap {
     pub fn addr6(&self, r: Ref) -> [u8; 16] {
         // SAFETY: an address's cell.
         unsafe { (*self.at::<Addr6Cell>(r)).bytes }
+    }
+}
+
+/// Copies a few bytes, a word at a time: a call of `memcpy` costs more than they do.
+///
+/// # Safety
+///
+/// As for [`core::ptr::copy_nonoverlapping`].
+#[inline(always)]
+pub(super) unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: every access is below `len`; the last word may overlap the one before it.
+    unsafe {
+        if len >= 8 {
+            let last = len - 8;
+            let mut i = 0;
+            while i < last {
+                let word = from.add(i).cast::<u64>().read_unaligned();
+                to.add(i).cast::<u64>().write_unaligned(word);
+                i += 8;
+            }
+            let word = from.add(last).cast::<u64>().read_unaligned();
+            to.add(last).cast::<u64>().write_unaligned(word);
+        } else if len >= 4 {
+            let first = from.cast::<u32>().read_unaligned();
+            let last = from.add(len - 4).cast::<u32>().read_unaligned();
+            to.cast::<u32>().write_unaligned(first);
+            to.add(len - 4).cast::<u32>().write_unaligned(last);
+        } else if len > 0 {
+            let (first, middle, last) = (*from, *from.add(len / 2), *from.add(len - 1));
+            *to = first;
+            *to.add(len / 2) = middle;
+            *to.add(len - 1) = last;
+        }
     }
 }
 

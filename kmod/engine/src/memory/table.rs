@@ -131,7 +131,7 @@ impl Heap {
     }
 
     /// The field of a metatable for an event.
-    #[inline]
+    #[inline(never)]
     pub fn metamethod(&self, meta: Ref, event: Event) -> Value {
         // SAFETY: a table's cell.
         unsafe {
@@ -194,27 +194,65 @@ impl Heap {
     /// `None` when something else has a say.
     #[inline(never)]
     pub(crate) fn inherited(&self, t: *const TableCell, key: u64) -> Option<Value> {
-        let mut t = t;
+        // SAFETY: a table's cell.
+        self.inherited_by(unsafe { (*t).meta }, key)
+    }
+
+    /// The same for whatever has this metatable, or none (0).
+    #[inline]
+    pub(crate) fn inherited_by(&self, meta: Ref, key: u64) -> Option<Value> {
+        let mut meta = meta;
         for _ in 0..8 {
-            // SAFETY: a table's cell, and a node of it.
-            unsafe {
-                if (*t).meta == 0 {
-                    return Some(Value::NIL);
-                }
-                let handler = self.metamethod((*t).meta, Event::Index);
-                match handler.tag {
-                    Tag::Nil => return Some(Value::NIL),
-                    Tag::Table => {}
-                    _ => return None,
-                }
-                t = self.table(handler.as_ref());
-                let node = self.find_str(t, key);
-                if !node.is_null() && !(*node).value.is_nil() {
-                    return Some((*node).value);
-                }
+            if meta == 0 {
+                return Some(Value::NIL);
             }
+            let handler = match self.known(self.table(meta), self.events[0].payload) {
+                Some(handler) => handler,
+                None => self.metamethod(meta, Event::Index),
+            };
+            match handler.tag {
+                Tag::Nil => return Some(Value::NIL),
+                Tag::Table => {}
+                _ => return None,
+            }
+            let t = self.table(handler.as_ref());
+            if let Some(v) = self.known(t, key) {
+                return Some(v);
+            }
+            if let Some(v) = self.field(t, key) {
+                return Some(v);
+            }
+            // SAFETY: a table's cell.
+            meta = unsafe { (*t).meta };
         }
         None
+    }
+
+    /// A field whose key is the very string that is looked for, when there is one with a value.
+    #[inline(always)]
+    fn known(&self, t: *const TableCell, key: u64) -> Option<Value> {
+        // SAFETY: a table's cell; links stay inside its nodes.
+        unsafe {
+            let nodes = self.at::<Node>((*t).nodes);
+            let mut node = nodes.add(((key >> 32) as u32 & (*t).mask) as usize);
+            while (*node).key != key || (*node).tag != Tag::Str {
+                let link = (*node).link;
+                if link == 0 {
+                    return None;
+                }
+                node = nodes.add(link as usize - 1);
+            }
+            let v = (*node).value;
+            if v.is_nil() { None } else { Some(v) }
+        }
+    }
+
+    /// A field that is there.
+    #[inline(never)]
+    fn field(&self, t: *const TableCell, key: u64) -> Option<Value> {
+        let node = self.find_str(t, key);
+        // SAFETY: a node of the table.
+        unsafe { (!node.is_null() && !(*node).value.is_nil()).then(|| (*node).value) }
     }
 
     /// Whether a node's key, which has the same hash, is the same string or address.

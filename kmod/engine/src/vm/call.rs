@@ -26,6 +26,18 @@ pub(crate) enum Flow {
 /// Results wanted, as a frame keeps it.
 const ALL_RESULTS: i16 = ALL as i16;
 
+/// Slots that a native function finds free above its arguments.
+const NATIVE_ROOM: u32 = 32;
+
+/// The native function of a number.
+#[inline]
+fn definition(number: u32) -> Option<&'static super::native::NativeDef> {
+    LIBRARIES
+        .get((number >> 16) as usize)?
+        .natives
+        .get((number & 0xffff) as usize)
+}
+
 impl Vm {
     /// Puts a frame on the stack of frames.
     #[inline(always)]
@@ -135,13 +147,14 @@ impl Vm {
         }
     }
 
+    #[inline]
     fn enter_native(&mut self, func: u32, nargs: u32, wanted: i16, flags: u8) -> Result<(), Raise> {
         self.top = func + 1 + nargs;
         self.fuel -= 1;
         if self.fuel < 0 {
             return Err(self.out_of_fuel());
         }
-        self.ensure_stack(32)?;
+        self.ensure_stack(NATIVE_ROOM)?;
         self.push_frame(Frame {
             pc: 0,
             base: func + 1,
@@ -165,10 +178,7 @@ impl Vm {
             }
             _ => return None,
         };
-        LIBRARIES
-            .get((number >> 16) as usize)?
-            .natives
-            .get((number & 0xffff) as usize)
+        definition(number)
     }
 
     /// Runs native functions until a Lua function is on top, or the host's frame.
@@ -354,8 +364,96 @@ impl Vm {
     /// The `Call` instruction where the function is not a Lua closure or the stack is short.
     #[inline(never)]
     pub(crate) fn call_slow(&mut self, func: u32, nargs: u32, wanted: i16) -> Result<Flow, Raise> {
+        // SAFETY: inside the stack.
+        let f = unsafe { *self.slot(func) };
+        if f.tag == Tag::Native {
+            return self.call_native(func, nargs, wanted, f.payload as u32);
+        }
+        if f.tag == Tag::Closure && self.heap.kind(f.as_ref()) == Kind::NativeClosure {
+            let number = self.heap.header(f.as_ref()).hash;
+            return self.call_native(func, nargs, wanted, number);
+        }
         self.call_value(func, nargs, wanted, 0)?;
         self.drive()
+    }
+
+    /// A native function that the Lua function on top calls. It runs at once, and when it does nothing
+    /// but return, its results are put where they are wanted and the instruction is done. Its frame is
+    /// there meanwhile: errors and tracebacks speak of it, and it stays if the function waits.
+    #[inline(never)]
+    pub(crate) fn call_native(
+        &mut self,
+        func: u32,
+        nargs: u32,
+        wanted: i16,
+        number: u32,
+    ) -> Result<Flow, Raise> {
+        self.enter_native(func, nargs, wanted, 0)?;
+        let Some(def) = definition(number) else {
+            return Err(self.fault(format_args!("a native function that does not exist")));
+        };
+        let args = Args {
+            base: func + 1,
+            count: nargs,
+            state: 0,
+            results: func + 1 + nargs,
+        };
+        let answer = (def.call)(self, args);
+        if matches!(answer, Ok(Step::Return(1)))
+            && wanted == 1
+            && self.heap.doomed == 0
+            && !self.heap.wants_safe_point()
+        {
+            self.depth -= 1;
+            // SAFETY: the result on top of the stack, and the function's slot.
+            unsafe { *self.slot(func) = *self.slot(self.top - 1) };
+            return Ok(Flow::Next);
+        }
+        self.answered(func, wanted, &answer)
+    }
+
+    /// The rest of the ways in which a native function answers the Lua function that called it.
+    #[inline(never)]
+    fn answered(
+        &mut self,
+        func: u32,
+        wanted: i16,
+        answer: &Result<Step, Raise>,
+    ) -> Result<Flow, Raise> {
+        let step = (*answer)?;
+        let Step::Return(n) = step else {
+            self.perform(step)?;
+            if self.heap.wants_safe_point() {
+                self.safe_point();
+            }
+            return self.drive();
+        };
+        self.depth -= 1;
+        let first = self.top - n;
+        let count = if wanted == ALL_RESULTS {
+            self.top = func + n;
+            n
+        } else {
+            u32::from(wanted as u16)
+        };
+        // SAFETY: results lie on top of the stack, and wanted ones have a place in the caller's frame. They
+        // move down, so the first one is never overwritten by a later one.
+        unsafe {
+            let (from, to) = (self.slot(first), self.slot(func));
+            for i in 0..n.min(count) as usize {
+                *to.add(i) = *from.add(i);
+            }
+            for i in n..count {
+                *to.add(i as usize) = Value::NIL;
+            }
+        }
+        if self.heap.wants_safe_point() {
+            self.safe_point();
+        }
+        if self.heap.doomed != 0 {
+            return self.drive();
+        }
+        Ok(Flow::Next)
     }
 
     /// `next` called by a generic loop, without a frame: `at` is where it was copied to, with its two

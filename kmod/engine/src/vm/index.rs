@@ -94,6 +94,19 @@ impl Vm {
         self.type_failure("index", o, name)
     }
 
+    /// A method of a string, by its name with the hash, when tables alone decide what it is.
+    #[inline(never)]
+    pub(crate) fn type_method(&self, tag: Tag, key: u64) -> Option<Value> {
+        if !matches!(tag, Tag::Str | Tag::Bytes) {
+            return None;
+        }
+        match self.type_metatable(Tag::Str) {
+            0 => None,
+            // Nil may be that there is no `__index` at all, which is an error.
+            meta => self.heap.inherited_by(meta, key).filter(|v| !v.is_nil()),
+        }
+    }
+
     /// The slow way of a reading instruction; the result goes to a register.
     #[inline(never)]
     pub(crate) fn get_slow(

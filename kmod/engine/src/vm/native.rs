@@ -211,10 +211,11 @@ impl Vm {
     // --- arguments -----------------------------------------------------------------------------------
 
     /// Argument number `i`, from 0; nil when there is none.
-    #[inline]
+    #[inline(always)]
     pub fn arg(&self, f: &Args, i: u32) -> Value {
         if i < f.count {
-            self.get(f.base + i)
+            // SAFETY: the arguments of a call are on the stack.
+            unsafe { *self.slot(f.base + i) }
         } else {
             Value::NIL
         }
@@ -240,19 +241,27 @@ impl Vm {
     }
 
     /// Any value: an error when the argument is absent.
+    #[inline]
     pub fn check_any(&mut self, f: &Args, i: u32) -> Result<Value, Raise> {
         if i < f.count {
-            return Ok(self.get(f.base + i));
+            return Ok(self.arg(f, i));
         }
         Err(self.arg_error(f, i, format_args!("value expected")))
     }
 
     /// An integer, or a float or numeral with an integer value.
+    #[inline]
     pub fn check_int(&mut self, f: &Args, i: u32) -> Result<i64, Raise> {
         let v = self.arg(f, i);
         if v.tag == Tag::Int {
             return Ok(v.as_int());
         }
+        self.convert_int(f, i)
+    }
+
+    #[inline(never)]
+    fn convert_int(&mut self, f: &Args, i: u32) -> Result<i64, Raise> {
+        let v = self.arg(f, i);
         if let Some(n) = self.to_int(v) {
             return Ok(n);
         }
@@ -263,6 +272,7 @@ impl Vm {
     }
 
     /// The same, or `default` when the argument is nil or absent.
+    #[inline]
     pub fn opt_int(&mut self, f: &Args, i: u32, default: i64) -> Result<i64, Raise> {
         if self.arg(f, i).is_nil() {
             Ok(default)
@@ -272,7 +282,18 @@ impl Vm {
     }
 
     /// A number, or a numeral.
+    #[inline]
     pub fn check_number(&mut self, f: &Args, i: u32) -> Result<Number, Raise> {
+        let v = self.arg(f, i);
+        match v.tag {
+            Tag::Int => Ok(Number::Int(v.as_int())),
+            Tag::Float => Ok(Number::Float(v.as_float())),
+            _ => self.convert_number(f, i),
+        }
+    }
+
+    #[inline(never)]
+    fn convert_number(&mut self, f: &Args, i: u32) -> Result<Number, Raise> {
         let v = self.arg(f, i);
         match self.to_number(v) {
             Some(n) => Ok(n),
@@ -281,6 +302,7 @@ impl Vm {
     }
 
     /// A number as a float.
+    #[inline]
     pub fn check_float(&mut self, f: &Args, i: u32) -> Result<f64, Raise> {
         Ok(match self.check_number(f, i)? {
             Number::Int(i) => i as f64,
@@ -290,10 +312,19 @@ impl Vm {
 
     /// A string value. A number becomes a string, also in its slot, so that `vm.bytes(vm.arg(f, i))`
     /// works from now on. Bytes of a packet are strings.
+    #[inline]
     pub fn check_str(&mut self, f: &Args, i: u32) -> Result<Value, Raise> {
         let v = self.arg(f, i);
+        if matches!(v.tag, Tag::Str | Tag::Bytes) {
+            return Ok(v);
+        }
+        self.convert_str(f, i)
+    }
+
+    #[inline(never)]
+    fn convert_str(&mut self, f: &Args, i: u32) -> Result<Value, Raise> {
+        let v = self.arg(f, i);
         match v.tag {
-            Tag::Str | Tag::Bytes => Ok(v),
             Tag::Int | Tag::Float => {
                 let s = self.number_to_string(v)?;
                 self.set(f.base + i, s);
@@ -304,6 +335,7 @@ impl Vm {
     }
 
     /// The same, or `None` when the argument is nil or absent.
+    #[inline]
     pub fn opt_str(&mut self, f: &Args, i: u32) -> Result<Option<Value>, Raise> {
         if self.arg(f, i).is_nil() {
             Ok(None)
@@ -313,6 +345,7 @@ impl Vm {
     }
 
     /// A table.
+    #[inline]
     pub fn check_table(&mut self, f: &Args, i: u32) -> Result<Ref, Raise> {
         let v = self.arg(f, i);
         if v.tag == Tag::Table {
@@ -323,6 +356,7 @@ impl Vm {
     }
 
     /// A function, Lua's or native.
+    #[inline]
     pub fn check_function(&mut self, f: &Args, i: u32) -> Result<Value, Raise> {
         let v = self.arg(f, i);
         if is_function(v) {
@@ -533,9 +567,11 @@ impl Vm {
     // --- stack ---------------------------------------------------------------------------------------
 
     /// Puts a value on top of the stack.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, v: Value) -> Result<(), Raise> {
-        self.ensure_stack(1)?;
+        if self.top >= self.stack_soft {
+            self.grow_stack(self.top, 1)?;
+        }
         self.push_unchecked(v);
         Ok(())
     }
@@ -554,11 +590,9 @@ impl Vm {
 
     /// Pays for work: 1 is about 50 machine instructions. An error that cannot be caught when the fuel
     /// has run out.
-    #[inline]
+    #[inline(always)]
     pub fn charge(&mut self, fuel: u64) -> Result<(), Raise> {
-        self.fuel = self
-            .fuel
-            .saturating_sub(i64::try_from(fuel).unwrap_or(i64::MAX));
+        self.fuel = self.fuel.saturating_sub(fuel.min(i64::MAX as u64) as i64);
         if self.fuel < 0 {
             Err(self.out_of_fuel())
         } else {

@@ -476,6 +476,24 @@ impl Vm {
                                 vm.heap.exec.upvalues = vm.heap.upvalues(closure);
                                 continue;
                             }
+                        } else if (*a).tag == Tag::Native {
+                            let func = a.offset_from(vm.stack) as u32;
+                            let nargs = if i.b == 0 {
+                                vm.top - func - 1
+                            } else {
+                                u32::from(i.b) - 1
+                            };
+                            let wanted = if i.c == 0 { ALL as i16 } else { i.c as i16 - 1 };
+                            save!();
+                            match vm.call_native(func, nargs, wanted, (*a).payload as u32)? {
+                                Flow::Next => {
+                                    pc = vm.heap.exec.pc;
+                                    constants = vm.heap.exec.constants;
+                                }
+                                Flow::Frame if vm.this().kind == FrameKind::Lua => enter_frame!(),
+                                other => return Ok(other),
+                            }
+                            continue;
                         }
                     }
                 }
@@ -600,6 +618,11 @@ impl Vm {
                     unsafe { *r!(i.a).add(1) = *o };
                     // SAFETY: as above.
                     get_field!(i, unsafe { r!(i.a).add(1) });
+                    // SAFETY: a register and a constant.
+                    if let Some(v) = unsafe { vm.type_method((*o).tag, (*k!(i.c)).payload) } {
+                        put!(r!(i.a), v);
+                        next!();
+                    }
                 }
                 Op::Extra => {
                     cold!();
