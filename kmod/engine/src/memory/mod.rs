@@ -40,6 +40,7 @@ use cell::{
 
 pub use gc::{Phase, Roots};
 pub use strings::MAX_STRING;
+pub(crate) use strings::copy;
 
 /// Stores must be told to the collector: a cycle marks.
 pub const BARRIER_MARK: u8 = 1;

@@ -9,9 +9,12 @@
     reason = "slices of fixed length; the compiler drops the checks"
 )]
 
-use super::cell::{Addr6Cell, Header, Kind, LongCell, SHORT, ShortCell};
+use super::cell::{Addr6Cell, CELL, Header, Kind, LongCell, SHORT, ShortCell};
 use super::{Heap, LONG_BODY, OutOfMemory};
 use crate::value::{Ref, Tag, Value};
+
+/// Bytes of a buffer that fit into its cell.
+const INLINE: usize = CELL as usize - size_of::<LongCell>();
 
 /// The longest string.
 pub const MAX_STRING: usize = 0x7fff_ff00;
@@ -28,22 +31,36 @@ impl Heap {
 
     /// A string with these bytes.
     pub fn new_string(&mut self, bytes: &[u8]) -> Result<Value, OutOfMemory> {
-        if bytes.len() <= SHORT {
-            let r = self.new_cell(Kind::Short, bytes.len() as u16)?;
-            // SAFETY: the cell is a short string now, and the bytes fit.
-            unsafe {
-                let to = (&raw mut (*self.at::<ShortCell>(r)).bytes).cast::<u8>();
-                copy_short(bytes.as_ptr(), to, bytes.len());
-            }
-            return Ok(Value::object(Tag::Str, r));
+        let (r, to) = self.new_raw(bytes.len())?;
+        // SAFETY: the new string has room for them, and is none of the caller's.
+        unsafe { copy(bytes.as_ptr(), to, bytes.len()) };
+        Ok(Value::object(Tag::Str, r))
+    }
+
+    /// A string of so many bytes, which are whatever was there before, and where they lie until the next
+    /// allocation.
+    #[inline]
+    pub(crate) fn new_raw(&mut self, len: usize) -> Result<(Ref, *mut u8), OutOfMemory> {
+        if len <= SHORT {
+            let r = self.new_cell(Kind::Short, len as u16)?;
+            // SAFETY: the cell is a short string now.
+            return Ok((r, unsafe {
+                (&raw mut (*self.at::<ShortCell>(r)).bytes).cast()
+            }));
         }
-        let r = self.new_long(bytes.len())?;
-        // SAFETY: the new body holds that many bytes, and is none of the caller's.
-        unsafe {
-            let body = (*self.at::<LongCell>(r)).body;
-            self.at::<u8>(body)
-                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-        }
+        let r = self.new_long(len)?;
+        // SAFETY: the cell is a long string, with its body.
+        let body = unsafe { (*self.at::<LongCell>(r)).body };
+        Ok((r, self.at(body)))
+    }
+
+    /// A string as long as another one, made of its bytes by `change`, which gets those and the new ones.
+    pub fn changed(&mut self, of: Ref, change: fn(&[u8], &mut [u8])) -> Result<Value, OutOfMemory> {
+        let len = self.string_bytes(of).len();
+        let (r, to) = self.new_raw(len)?;
+        // SAFETY: the new string has that many bytes, and is another one than the old.
+        let bytes = unsafe { core::slice::from_raw_parts_mut(to, len) };
+        change(self.string_bytes(of), bytes);
         Ok(Value::object(Tag::Str, r))
     }
 
@@ -76,24 +93,10 @@ impl Heap {
         if start == 0 && count == len {
             return Ok(self.string_value(of));
         }
-        if count <= SHORT {
-            let r = self.new_cell(Kind::Short, count as u16)?;
-            // SAFETY: the cell is a short string now, the bytes fit, and the other string, whose body may
-            // have moved, has them.
-            unsafe {
-                let from = self.string_bytes(of).as_ptr().add(start);
-                let to = (&raw mut (*self.at::<ShortCell>(r)).bytes).cast::<u8>();
-                copy_short(from, to, count);
-            }
-            return Ok(Value::object(Tag::Str, r));
-        }
-        let r = self.new_long(count)?;
-        // SAFETY: both bodies are there, in different places, and hold the bytes counted above.
-        unsafe {
-            let from = self.string_bytes(of).as_ptr().add(start);
-            let body = (*self.at::<LongCell>(r)).body;
-            self.at::<u8>(body).copy_from_nonoverlapping(from, count);
-        }
+        let (r, to) = self.new_raw(count)?;
+        // SAFETY: the new string has room for the bytes, and the other one, whose body may have moved, has
+        // them.
+        unsafe { copy(self.string_bytes(of).as_ptr().add(start), to, count) };
         Ok(Value::object(Tag::Str, r))
     }
 
@@ -108,12 +111,19 @@ impl Heap {
                 let len = usize::from((*cell).header.flags).min(SHORT);
                 core::slice::from_raw_parts((&raw const (*cell).bytes).cast(), len)
             } else {
-                let cell = self.at::<LongCell>(r);
-                if (*cell).body == 0 {
-                    return &[];
-                }
-                core::slice::from_raw_parts(self.at((*cell).body), (*cell).len as usize)
+                let len = (*self.at::<LongCell>(r)).len as usize;
+                core::slice::from_raw_parts(self.long_bytes(r), len)
             }
+        }
+    }
+
+    /// Where the bytes of a long string or a buffer lie: what has no body has them in its cell.
+    #[inline(always)]
+    fn long_bytes(&self, r: Ref) -> *mut u8 {
+        // SAFETY: a long string's or a buffer's cell.
+        match unsafe { (*self.at::<LongCell>(r)).body } {
+            0 => self.at(r + size_of::<LongCell>() as Ref),
+            body => self.at(body),
         }
     }
 
@@ -193,22 +203,33 @@ impl Heap {
             let cell = self.at::<LongCell>(r);
             (*cell).body = 0;
             (*cell).len = 0;
-            (*cell).capacity = 0;
+            (*cell).capacity = INLINE as u32;
         }
-        self.reserve_buffer(r, capacity)?;
+        if capacity > INLINE {
+            self.reserve_buffer(r, capacity)?;
+        }
         Ok(r)
     }
 
     /// Makes room for `more` bytes behind those that a buffer has.
+    #[inline]
     pub fn reserve_buffer(&mut self, r: Ref, more: usize) -> Result<(), OutOfMemory> {
-        // SAFETY: a buffer's cell; its body, when it has one, holds `capacity` bytes.
+        let cell = self.at::<LongCell>(r);
+        // SAFETY: a buffer's cell.
+        let (len, capacity) = unsafe { ((*cell).len as usize, (*cell).capacity as usize) };
+        if more <= capacity - len {
+            return Ok(());
+        }
+        self.grow_buffer(r, more)
+    }
+
+    #[inline(never)]
+    fn grow_buffer(&mut self, r: Ref, more: usize) -> Result<(), OutOfMemory> {
+        // SAFETY: a buffer's cell; it, or its body when it has one, holds `capacity` bytes.
         unsafe {
             let cell = self.at::<LongCell>(r);
             let (body, len) = ((*cell).body, (*cell).len as usize);
-            let wanted = len + more;
-            if wanted <= (*cell).capacity as usize {
-                return Ok(());
-            }
+            let wanted = len.saturating_add(more);
             if wanted > MAX_STRING {
                 return Err(OutOfMemory);
             }
@@ -226,9 +247,8 @@ impl Heap {
             })?;
             // Taking it may have moved the old body.
             let old = (*cell).body;
+            copy(self.long_bytes(r), self.at(fresh), len);
             if old != 0 {
-                self.at::<u8>(fresh)
-                    .copy_from_nonoverlapping(self.at(old), len);
                 self.work += len as u64 / 8;
                 self.free_body(old);
             }
@@ -244,8 +264,8 @@ impl Heap {
         // SAFETY: there is room for them, and the body is none of the caller's.
         unsafe {
             let cell = self.at::<LongCell>(r);
-            let to = self.at::<u8>((*cell).body).add((*cell).len as usize);
-            to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            let to = self.long_bytes(r).add((*cell).len as usize);
+            copy(bytes.as_ptr(), to, bytes.len());
             (*cell).len += bytes.len() as u32;
         }
         Ok(())
@@ -267,8 +287,8 @@ impl Heap {
         unsafe {
             let from = self.string_bytes(of).as_ptr().add(start);
             let cell = self.at::<LongCell>(r);
-            let to = self.at::<u8>((*cell).body).add((*cell).len as usize);
-            to.copy_from_nonoverlapping(from, count);
+            let to = self.long_bytes(r).add((*cell).len as usize);
+            copy(from, to, count);
             (*cell).len += count as u32;
         }
         Ok(())
@@ -280,7 +300,7 @@ impl Heap {
         // SAFETY: there is room for them.
         unsafe {
             let cell = self.at::<LongCell>(r);
-            self.at::<u8>((*cell).body)
+            self.long_bytes(r)
                 .add((*cell).len as usize)
                 .write_bytes(byte, count);
             (*cell).len += count as u32;
@@ -297,11 +317,8 @@ impl Heap {
     pub fn buffer_bytes_mut(&mut self, r: Ref) -> &mut [u8] {
         // SAFETY: a buffer's cell and its body.
         unsafe {
-            let cell = self.at::<LongCell>(r);
-            if (*cell).body == 0 {
-                return &mut [];
-            }
-            core::slice::from_raw_parts_mut(self.at((*cell).body), (*cell).len as usize)
+            let len = (*self.at::<LongCell>(r)).len as usize;
+            core::slice::from_raw_parts_mut(self.long_bytes(r), len)
         }
     }
 
@@ -316,21 +333,19 @@ impl Heap {
 
     /// Turns a buffer into the string that it holds. The buffer is no more.
     pub fn finish_buffer(&mut self, r: Ref) -> Value {
-        // SAFETY: a buffer's cell and its body; the bytes of a short string are copied out before the
-        // cell's contents are replaced by them.
+        // SAFETY: a buffer's cell and its body. What the cell said is read before the bytes of a short string
+        // take its place; those that were in the cell move down by more than a word.
         unsafe {
             let cell = self.at::<LongCell>(r);
             let (body, len) = ((*cell).body, (*cell).len as usize);
+            let from = self.long_bytes(r);
             (*cell).header.hash = 0;
             if len <= SHORT {
                 let short = self.at::<ShortCell>(r);
                 (*short).header.kind = Kind::Short;
                 (*short).header.flags = len as u16;
-                if body != 0 {
-                    let to = (&raw mut (*short).bytes).cast::<u8>();
-                    copy_short(self.at(body), to, len);
-                    self.free_body(body);
-                }
+                copy_short(from, (&raw mut (*short).bytes).cast(), len);
+                self.free_body(body);
             } else {
                 (*cell).header.kind = Kind::Long;
                 self.shrink_body(body, len as u32);
@@ -366,13 +381,30 @@ impl Heap {
     }
 }
 
-/// Copies a few bytes, a word at a time: a call of `memcpy` costs more than they do.
+/// Copies bytes, of which there are usually few.
 ///
 /// # Safety
 ///
 /// As for [`core::ptr::copy_nonoverlapping`].
 #[inline(always)]
-pub(super) unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
+pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if len <= SHORT {
+            copy_short(from, to, len);
+        } else {
+            to.copy_from_nonoverlapping(from, len);
+        }
+    }
+}
+
+/// Copies a few bytes, a word at a time: a call of `memcpy` costs more than they do.
+///
+/// # Safety
+///
+/// As for [`core::ptr::copy_nonoverlapping`], but that `to` may also be eight bytes or more below `from`.
+#[inline(always)]
+unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: every access is below `len`; the last word may overlap the one before it.
     unsafe {
         if len >= 8 {

@@ -105,6 +105,7 @@ const fn bytewise(bytes: usize) -> u64 {
 }
 
 /// A start position as an index from 1: negative ones count from the end, 0 is 1.
+#[inline]
 fn position_start(at: i64, len: usize) -> usize {
     if at > 0 {
         usize::try_from(at).unwrap_or(usize::MAX)
@@ -116,6 +117,7 @@ fn position_start(at: i64, len: usize) -> usize {
 }
 
 /// An end position as an index from 1, at most the length; 0 for what is before the start.
+#[inline]
 fn position_end(at: i64, len: usize) -> usize {
     if at >= 0 {
         usize::try_from(at).unwrap_or(usize::MAX).min(len)

@@ -70,8 +70,17 @@ fn sub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 
 fn byte(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let s = vm.check_str(&f, 0)?;
-    let len = vm.bytes(s).len();
     let from = vm.opt_int(&f, 1, 1)?;
+    if f.count <= 2 && from > 0 {
+        // The usual call.
+        let b = vm.bytes(s).get(from.wrapping_sub(1) as usize).copied();
+        let Some(b) = b else {
+            return Ok(Step::Return(0));
+        };
+        vm.push(Value::int(i64::from(b)))?;
+        return Ok(Step::Return(1));
+    }
+    let len = vm.bytes(s).len();
     let start = position_start(from, len);
     let to = vm.opt_int(&f, 2, from)?;
     let end = position_end(to, len);
@@ -89,13 +98,19 @@ fn byte(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 
 fn char(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.charge(bytewise(f.count as usize))?;
+    let mut few = [0u8; 16];
+    if f.count as usize <= few.len() {
+        for (i, slot) in (0..f.count).zip(&mut few) {
+            *slot = code(vm, &f, i)?;
+        }
+        let s = vm.new_string(few.get(..f.count as usize).unwrap_or_default())?;
+        vm.push(s)?;
+        return Ok(Step::Return(1));
+    }
     let r = vm.heap.new_buffer(f.count as usize);
     let buffer = vm.memory(r)?;
     for i in 0..f.count {
-        let code = vm.check_int(&f, i)?;
-        let Ok(b) = u8::try_from(code) else {
-            return Err(vm.arg_error(&f, i, format_args!("value out of range")));
-        };
+        let b = code(vm, &f, i)?;
         let r = vm.heap.push_bytes(buffer, &[b]);
         vm.memory(r)?;
     }
@@ -104,30 +119,62 @@ fn char(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     Ok(Step::Return(1))
 }
 
-/// A copy of the argument, changed in place.
-fn changed(vm: &mut Vm, f: &Args, change: fn(&mut [u8])) -> Result<Step, Raise> {
+/// An argument that is a byte.
+#[inline]
+fn code(vm: &mut Vm, f: &Args, i: u32) -> Result<u8, Raise> {
+    let code = vm.check_int(f, i)?;
+    u8::try_from(code).map_err(|_| vm.arg_error(f, i, format_args!("value out of range")))
+}
+
+/// The argument's bytes made into others.
+fn changed(vm: &mut Vm, f: &Args, change: fn(&[u8], &mut [u8])) -> Result<Step, Raise> {
     let s = vm.check_str(f, 0)?;
     let len = vm.bytes(s).len();
     vm.charge(bytewise(len))?;
-    let r = vm.heap.new_buffer(len);
-    let buffer = vm.memory(r)?;
-    vm.push_part(buffer, s, 0, len)?;
-    change(vm.heap.buffer_bytes_mut(buffer));
-    let s = vm.heap.finish_buffer(buffer);
+    let s = vm.changed(s, change)?;
     vm.push(s)?;
     Ok(Step::Return(1))
 }
 
+/// The bytes from `first` to `last` of each eight, with the bit flipped that tells cases apart.
+#[inline(always)]
+fn flip(from: &[u8], to: &mut [u8], first: u8, last: u8) {
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Below 128 adding this reaches the top bit from `first` on, and from behind `last` on.
+    let above = ONES.wrapping_mul(u64::from(128u8.wrapping_sub(first)));
+    let behind = ONES.wrapping_mul(u64::from(127u8.wrapping_sub(last)));
+    let (words, rest) = from.as_chunks::<8>();
+    let (changed, changed_rest) = to.as_chunks_mut::<8>();
+    for (word, to) in words.iter().zip(changed) {
+        let word = u64::from_le_bytes(*word);
+        let low = word & !TOPS;
+        let inside = low.wrapping_add(above) & !low.wrapping_add(behind) & !word & TOPS;
+        *to = (word ^ inside >> 2).to_le_bytes();
+    }
+    for (b, to) in rest.iter().zip(changed_rest) {
+        *to = if (first..=last).contains(b) {
+            *b ^ 32
+        } else {
+            *b
+        };
+    }
+}
+
 fn lower(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    changed(vm, &f, <[u8]>::make_ascii_lowercase)
+    changed(vm, &f, |from, to| flip(from, to, b'A', b'Z'))
 }
 
 fn upper(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    changed(vm, &f, <[u8]>::make_ascii_uppercase)
+    changed(vm, &f, |from, to| flip(from, to, b'a', b'z'))
 }
 
 fn reverse(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    changed(vm, &f, <[u8]>::reverse)
+    changed(vm, &f, |from, to| {
+        for (b, to) in from.iter().rev().zip(to) {
+            *to = *b;
+        }
+    })
 }
 
 fn rep(vm: &mut Vm, f: Args) -> Result<Step, Raise> {

@@ -457,6 +457,14 @@ impl Vm {
         self.memory(r)
     }
 
+    /// A string as long as another one, made of its bytes by `change`, which gets those and the new ones.
+    pub fn changed(&mut self, of: Value, change: fn(&[u8], &mut [u8])) -> Result<Value, Raise> {
+        // Bytes of the packet are few and rarely changed.
+        let of = self.owned_string(of)?;
+        let r = self.heap.changed(of.as_ref(), change);
+        self.memory(r)
+    }
+
     /// Appends part of a string to a buffer.
     pub fn push_part(
         &mut self,

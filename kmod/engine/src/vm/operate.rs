@@ -6,6 +6,7 @@ use super::error::Raise;
 use super::names::Operand;
 use super::native::Meta;
 use super::{Event, Vm};
+use crate::memory;
 use crate::memory::cell::SHORT;
 use crate::number::{self, Number, arith, format};
 use crate::value::{Tag, Value};
@@ -517,7 +518,8 @@ impl Vm {
         let mut total = 0;
         let mut only = None;
         for i in first..first + count {
-            let mut v = self.get(i);
+            // SAFETY: a slot in use.
+            let mut v = unsafe { *self.slot(i) };
             if matches!(v.tag, Tag::Int | Tag::Float) {
                 v = self.number_to_string(v)?;
                 // SAFETY: a register of the frame that is about to be joined anyway.
@@ -538,18 +540,18 @@ impl Vm {
         if total > crate::memory::MAX_STRING {
             return Err(self.fault(format_args!("string length overflow")));
         }
-        let r = self.heap.new_buffer(total);
-        let buffer = self.memory(r)?;
+        let r = self.heap.new_raw(total);
+        let (r, to) = self.memory(r)?;
+        let mut at = 0;
         for i in first..first + count {
-            let v = self.get(i);
-            let Self { heap, packet, .. } = self;
-            let r = match v.tag {
-                Tag::Bytes => heap.push_bytes(buffer, packet.bytes_of(v).unwrap_or(&[])),
-                _ => heap.push_part(buffer, v.as_ref(), 0, usize::MAX),
-            };
-            self.memory(r)?;
+            // SAFETY: slots in use; together their bytes are as many as the new string has room for.
+            unsafe {
+                let bytes = self.bytes(*self.slot(i));
+                memory::copy(bytes.as_ptr(), to.add(at), bytes.len());
+                at += bytes.len();
+            }
         }
-        Ok(self.heap.finish_buffer(buffer))
+        Ok(Value::object(Tag::Str, r))
     }
 }
 
