@@ -157,6 +157,22 @@ struct ps_result {
 void ps_run(void *region, int handle, struct ps_packet *packet, u64 fuel, struct ps_result *out);
 #define PS_RUN_STACK 3072
 
+/* ---- timers ---------------------------------------------------------------------------------- */
+
+struct ps_timed {
+	u32 status;		/* enum ps_status, when a timer ran */
+	u32 ran;		/* 1: one was due and ran */
+	u64 next;		/* when the next one is due, as ps_host_now_ms() counts; or PS_NEVER */
+	u64 fuel;		/* used */
+};
+#define PS_NEVER (~0ull)
+
+/*
+ * Runs the timer that is due, if one is, with the fuel of a packet. As for a packet: never sleeps,
+ * and panics are contained.
+ */
+void ps_timer(void *region, struct ps_timed *out);
+
 /* The text of reason number i of this environment, for i < 64; returns its length. */
 size_t ps_env_reason(const void *region, u32 i, u8 *buf, size_t len);
 
@@ -181,6 +197,43 @@ void ps_host_set_priority(struct ps_packet *packet, u32 priority);
 size_t ps_host_ifname(const struct ps_packet *packet, u32 which, u8 *buf);
 /* True when the L4 checksum field holds only the pseudo header's sum (CHECKSUM_PARTIAL). */
 bool ps_host_csum_partial(const struct ps_packet *packet);
+/*
+ * What is known of the connection that the packet belongs to. 0, or -1 for nothing: the kernel tracks
+ * none, or the packet fits none.
+ */
+struct ps_tuple {
+	u8 src[16];		/* an IPv4 address is the first four bytes */
+	u8 dst[16];
+	u16 sport;		/* host order; of ICMP the identifier, and type and code */
+	u16 dport;
+};
+
+struct ps_conntrack {
+	u32 state;		/* enum ps_ct_state */
+	u32 mark;
+	u8 family;		/* NFPROTO_IPV4 or NFPROTO_IPV6; 0: not tracked, and nothing but state is known */
+	u8 proto;
+	u8 pad[2];
+	struct ps_tuple tuples[2];	/* the first packet's direction, and what answers look like */
+};
+
+enum ps_ct_state {
+	PS_CT_NEW = 0,
+	PS_CT_ESTABLISHED = 1,
+	PS_CT_RELATED = 2,
+	PS_CT_UNTRACKED = 3,
+};
+
+int ps_host_conntrack(const struct ps_packet *packet, struct ps_conntrack *out);
+/* The number that listings of connections show. */
+u32 ps_host_conntrack_id(const struct ps_packet *packet);
+/* 0, or -1: not tracked, or connections have no marks here. */
+int ps_host_conntrack_mark(const struct ps_packet *packet, u32 mark);
+/*
+ * A timer of the environment will be due at due_ms: call ps_timer() then, or a little later. Comes
+ * while the environment runs, its top level included.
+ */
+void ps_host_timer(void *cookie, u64 due_ms);
 /* A line of print() or p:log(); packet is NULL at load. Must not call back into the engine. */
 void ps_host_print(void *cookie, const struct ps_packet *packet, const u8 *text, size_t len);
 /* A contained panic's place, for one log line. */

@@ -17,6 +17,7 @@ static void ps_env_free(struct ps_env *env)
 	struct ps_version *version = env->version;
 	struct ps_net *pn = version->pn;
 
+	cancel_delayed_work_sync(&env->timer_work);
 	cancel_delayed_work_sync(&env->mail_work);
 	mutex_lock(&pn->lock);
 	pn->memory -= env->region_len;
@@ -56,6 +57,8 @@ static struct ps_env *ps_env_alloc(struct ps_version *version, u32 state, u64 me
 	spin_lock_init(&env->lock);
 	INIT_LIST_HEAD(&env->list);
 	INIT_DELAYED_WORK(&env->mail_work, ps_mail_deliver);
+	INIT_DELAYED_WORK(&env->timer_work, ps_timer_work);
+	env->timer_due = PS_NEVER;
 	INIT_RCU_WORK(&env->free_work, ps_env_free_work);
 	env->state = state;
 	env->memory = memory;
@@ -105,6 +108,7 @@ static struct ps_env *ps_env_make(struct ps_version *version, u32 state, u64 mem
 		ps_env_free(env);
 		return ERR_PTR(-EINVAL);
 	}
+	ps_timer_start(env);
 	return env;
 }
 

@@ -14,6 +14,8 @@
  *   event.c     what is told to listeners and to the kernel's log
  *   proc.c      /proc/net/packetscript
  *   host.c      what the engine asks of the kernel
+ *   conntrack.c what connection tracking knows of a packet
+ *   timer.c     timers of scripts
  *   frame.c     who is inside the engine
  *   text.c      texts in the making
  *
@@ -249,6 +251,7 @@ struct ps_mail {
  * @lock: one packet at a time; held while the engine runs and never while anything is sent
  * @users: rules, stages and LOAD; under ps_net.lock
  * @stale: not for new rules: another of the same state took its place
+ * @timer_due: when @timer_work has to run, at the latest
  * @load_text: while the top level runs: where print() goes
  */
 struct ps_env {
@@ -258,6 +261,8 @@ struct ps_env {
 	u64 errors;
 	struct ps_mail *mail;
 	struct delayed_work mail_work;
+	struct delayed_work timer_work;
+	u64 timer_due;
 
 	struct list_head list;
 	struct ps_version *version;
@@ -303,6 +308,11 @@ void ps_env_put_user(struct ps_env *env);
 int ps_env_find_function(struct ps_env *env, const char *name, struct ps_text *err);
 size_t ps_env_error_text(struct ps_env *env, u8 *buf, size_t len);
 u64 ps_env_live(struct ps_env *env);
+
+/* ---- timer.c --------------------------------------------------------------------------------- */
+
+void ps_timer_start(struct ps_env *env);
+void ps_timer_work(struct work_struct *work);
 
 /* ---- rule.c ---------------------------------------------------------------------------------- */
 

@@ -72,6 +72,7 @@ function now() end
 ---@field tls packet.tls?
 ---@field http packet.http?
 ---@field tftp packet.tftp?
+---@field ct packet.ct? where the kernel tracks connections
 local packet = {}
 
 ---@param offset integer from 0 at the network header
@@ -291,3 +292,39 @@ proto = {}
 ---@param specification {udp: integer?, tcp: integer?, fields: string[][]}
 ---@return fun(from: packet|string): table?
 function proto.define(specification) end
+
+---The connection that a packet belongs to.
+---@class packet.ct
+---@field state "new"|"established"|"related"|"untracked"
+---@field mark integer? writable
+---@field id integer? as `conntrack -L -o id` has it
+---@field orig packet.tuple? the first packet's direction
+---@field reply packet.tuple? what answers look like, after NAT
+
+---One direction of a connection.
+---@class packet.tuple
+---@field src address
+---@field dst address
+---@field sport integer?
+---@field dport integer?
+---@field proto integer
+
+---Something that happens later.
+---@class timer
+local timer = {}
+
+---Forgets it; says whether it was still waiting.
+---@return boolean
+function timer:cancel() end
+
+---Calls a function once, so many milliseconds from now.
+---@param ms integer
+---@param f fun()
+---@return timer
+function after(ms, f) end
+
+---Calls a function every so many milliseconds.
+---@param ms integer
+---@param f fun()
+---@return timer
+function every(ms, f) end

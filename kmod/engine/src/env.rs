@@ -8,8 +8,9 @@
 
 use crate::bytecode::image::Image;
 use crate::bytecode::verify::verify;
-use crate::host::{PACKET_MATCH, Packet, RunResult, Status};
+use crate::host::{PACKET_MATCH, Packet, RunResult, Status, Timed};
 use crate::memory::Usage;
+use crate::packet::objects::timer;
 use crate::packet::verdict;
 use crate::value::{Tag, Value};
 use crate::vm::error::Raise;
@@ -128,6 +129,16 @@ pub unsafe fn run(region: *mut u8, handle: u32, packet: *mut Packet, fuel: u64) 
     let vm = unsafe { machine(region) };
     // SAFETY: the caller's promise.
     unsafe { vm.run_packet(handle, packet, fuel) }
+}
+
+/// Runs the timer that is due, if one is, with the fuel of a packet.
+///
+/// # Safety
+///
+/// As [`machine`].
+pub unsafe fn run_timer(region: *mut u8) -> Timed {
+    // SAFETY: the caller's promise.
+    unsafe { machine(region) }.run_timer()
 }
 
 /// The last error with its traceback.
@@ -272,6 +283,49 @@ impl Vm {
             self.run_finalizers();
         }
         result
+    }
+
+    /// Runs the timer that is due, if one is: like a packet's function, but with no packet at hand.
+    pub fn run_timer(&mut self) -> Timed {
+        let mut timed = Timed {
+            status: Status::Poisoned,
+            ran: 0,
+            next: crate::host::NEVER,
+            fuel: 0,
+        };
+        if self.is_poisoned() {
+            return timed;
+        }
+        timed.status = Status::Ok;
+        let limit = i64::try_from(self.packet_fuel).unwrap_or(i64::MAX);
+        self.fuel = limit;
+        // SAFETY: no packet.
+        unsafe { self.packet.begin(core::ptr::null_mut()) };
+        self.heap.begin_packet();
+        let ended = match timer::take_due(self) {
+            Ok(None) => Ok(()),
+            Ok(Some(function)) => {
+                timed.ran = 1;
+                self.call_from_host(function, &[], 0, |_, _| ())
+            }
+            Err(raise) => Err(raise),
+        };
+        if let Err(raise) = ended {
+            timed.status = status_of(raise);
+            self.forget_error();
+        }
+        self.top = 0;
+        self.packet.finish();
+        if self.heap.end_packet() {
+            self.clear_stack(0);
+        }
+        timed.fuel = limit.wrapping_sub(self.fuel.max(0)) as u64;
+        if self.heap.doomed != 0 {
+            self.fuel = limit;
+            self.run_finalizers();
+        }
+        timed.next = timer::next_due(self);
+        timed
     }
 
     /// Whether a verdict's payload means itself wherever a rule may be.

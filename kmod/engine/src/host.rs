@@ -32,6 +32,10 @@ mod sys {
         pub(super) fn ps_host_set_priority(p: *mut Packet, priority: u32);
         pub(super) fn ps_host_ifname(p: *const Packet, which: u32, buf: *mut u8) -> usize;
         pub(super) fn ps_host_csum_partial(p: *const Packet) -> bool;
+        pub(super) fn ps_host_conntrack(p: *const Packet, to: *mut super::Conntrack) -> i32;
+        pub(super) fn ps_host_conntrack_id(p: *const Packet) -> u32;
+        pub(super) fn ps_host_conntrack_mark(p: *const Packet, mark: u32) -> i32;
+        pub(super) fn ps_host_timer(cookie: *mut c_void, due: u64);
         pub(super) fn ps_host_print(
             cookie: *mut c_void,
             p: *const Packet,
@@ -141,6 +145,88 @@ const _: () = assert!(
         && core::mem::offset_of!(RunResult, reason) == 12
         && core::mem::offset_of!(RunResult, fuel) == 16
 );
+
+/// One direction of a connection, as `struct ps_tuple` has it: IPv4 addresses are the first four
+/// bytes, ports are in host order (for ICMP: the identifier, and type and code).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Tuple {
+    /// From.
+    pub src: [u8; 16],
+    /// To.
+    pub dst: [u8; 16],
+    /// From this port.
+    pub sport: u16,
+    /// To this port.
+    pub dport: u16,
+}
+
+/// `struct ps_conntrack`: what is known of a packet's connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Conntrack {
+    /// A place in [`Conntrack::STATES`].
+    pub state: u32,
+    /// The connection's mark.
+    pub mark: u32,
+    /// [`FAMILY_IPV4`] or [`FAMILY_IPV6`]; 0 when the packet is not tracked, and then nothing else
+    /// is known.
+    pub family: u8,
+    /// The transport protocol.
+    pub proto: u8,
+    /// Nothing.
+    pub pad: [u8; 2],
+    /// The first packet's direction, and what its answers look like.
+    pub tuples: [Tuple; 2],
+}
+
+impl Conntrack {
+    /// What scripts call the states.
+    pub const STATES: [&str; 4] = ["new", "established", "related", "untracked"];
+}
+
+const _: () = {
+    use core::mem::offset_of;
+    assert!(size_of::<Tuple>() == 36 && size_of::<Conntrack>() == 84);
+    assert!(offset_of!(Tuple, dst) == 16 && offset_of!(Tuple, sport) == 32);
+    assert!(offset_of!(Tuple, dport) == 34 && offset_of!(Conntrack, mark) == 4);
+    assert!(offset_of!(Conntrack, family) == 8 && offset_of!(Conntrack, proto) == 9);
+    assert!(offset_of!(Conntrack, tuples) == 12);
+};
+
+/// `struct ps_timed`: what running a timer came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Timed {
+    /// How it ended, if one was due.
+    pub status: Status,
+    /// 1 when one was due and ran.
+    pub ran: u32,
+    /// When the next one is due, on the clock of [`now_ms`]; [`NEVER`] when none is left.
+    pub next: u64,
+    /// Fuel used.
+    pub fuel: u64,
+}
+
+/// No timer is left.
+pub const NEVER: u64 = u64::MAX;
+
+const _: () = assert!(
+    size_of::<Timed>() == 24
+        && core::mem::offset_of!(Timed, ran) == 4
+        && core::mem::offset_of!(Timed, next) == 8
+        && core::mem::offset_of!(Timed, fuel) == 16
+);
+
+/// Asks the host to run the environment's timers at `due` or a little later.
+///
+/// # Safety
+///
+/// `cookie` is what the maker of the environment promised its host, as in [`print`].
+pub unsafe fn arm_timer(cookie: *mut c_void, due: u64) {
+    // SAFETY: the caller vouches for the cookie.
+    unsafe { sys::ps_host_timer(cookie, due) }
+}
 
 /// Milliseconds of the host's tick clock.
 pub fn now_ms() -> u64 {
@@ -320,6 +406,29 @@ impl Packet {
         // SAFETY: buf holds the 16 bytes that the host may write.
         let len = unsafe { sys::ps_host_ifname(self, u32::from(out), buf.as_mut_ptr()) };
         buf.get(..len).unwrap_or(&[])
+    }
+
+    /// What is known of the connection that the packet belongs to.
+    pub fn conntrack(&self) -> Option<Conntrack> {
+        let mut found = Conntrack::default();
+        // SAFETY: self is a live packet of this host, and there is room for the answer.
+        let status = unsafe { sys::ps_host_conntrack(self, &raw mut found) };
+        (status == 0).then_some(found)
+    }
+
+    /// The connection's number, as the host lists it; of a tracked packet only.
+    pub fn conntrack_id(&self) -> u32 {
+        // SAFETY: self is a live packet of this host.
+        unsafe { sys::ps_host_conntrack_id(self) }
+    }
+
+    /// Sets the connection's mark.
+    pub fn set_conntrack_mark(&mut self, mark: u32) -> Result<(), Refused> {
+        // SAFETY: self is a live packet of this host.
+        match unsafe { sys::ps_host_conntrack_mark(self, mark) } {
+            0 => Ok(()),
+            _ => Err(Refused),
+        }
     }
 
     /// Whether the L4 checksum field holds only the pseudo header's sum, to be completed later.

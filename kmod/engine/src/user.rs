@@ -5,9 +5,11 @@ use crate::bytecode::image::Image;
 use crate::bytecode::list;
 use crate::compiler::{self, Diagnostic, Options};
 use crate::env::{self, Config, Text};
-use crate::host::user::{Print, UserPacket};
-use crate::host::{RunResult, Status};
+use crate::host::now_ms;
+use crate::host::user::{Print, UserPacket, set_clock};
+use crate::host::{NEVER, RunResult, Status};
 use crate::memory::Usage;
+use crate::packet::objects::timer;
 use crate::vm::Vm;
 use std::boxed::Box;
 use std::format;
@@ -277,6 +279,43 @@ impl Environment {
         }
     }
 
+    /// When the next timer is due, on the host's clock.
+    pub fn next_timer(&mut self) -> Option<u64> {
+        Some(timer::next_due(self.machine())).filter(|due| *due != NEVER)
+    }
+
+    /// Whether a timer waits that runs once.
+    pub fn awaits_one(&mut self) -> bool {
+        timer::any_once(self.machine())
+    }
+
+    /// Runs the timer that is due, if one is: `None` when none is, else its fuel or its error.
+    pub fn run_timer(&mut self) -> Option<Result<u64, String>> {
+        // SAFETY: the region is this environment's own.
+        let timed = unsafe { env::run_timer(self.region) };
+        match (timed.status, timed.ran) {
+            (Status::Ok, 0) => None,
+            (Status::Ok, _) => Some(Ok(timed.fuel)),
+            _ => Some(Err(self.last_error())),
+        }
+    }
+
+    /// Lets time pass until `until`, in no time: each timer that becomes due meanwhile runs at its own
+    /// moment, in order. Gives the errors. The thread's clock stands at `until` afterwards.
+    pub fn advance_to(&mut self, until: u64) -> Vec<String> {
+        let mut errors = Vec::new();
+        while let Some(due) = self.next_timer().filter(|due| *due <= until) {
+            set_clock(Some(due.max(now_ms())));
+            match self.run_timer() {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => errors.push(error),
+                None => break,
+            }
+        }
+        set_clock(Some(until));
+        errors
+    }
+
     /// The last error with its traceback.
     pub fn last_error(&self) -> String {
         // SAFETY: the region is this environment's own.
@@ -303,7 +342,9 @@ impl Environment {
 
 /// Plain Lua, as the `lua` command runs it.
 pub mod plain {
-    use super::{Chunk, Environment, Print, Settings, String, check_plain, format};
+    use super::{
+        Chunk, Environment, Print, Settings, String, check_plain, format, now_ms, set_clock,
+    };
     use crate::value::{Tag, Value};
 
     /// How to run.
@@ -339,14 +380,30 @@ pub mod plain {
             Settings {
                 memory: settings.memory,
                 load_fuel: fuel,
+                packet_fuel: fuel,
                 print: settings.print,
                 ..Settings::default()
             },
         )?;
-        match start(&mut env, script, args) {
-            Ok(()) => Ok(()),
+        let ended = match start(&mut env, script, args) {
+            Ok(()) => run_timers(&mut env),
             Err(_) => Err(env.last_error()),
+        };
+        env.machine().finish();
+        ended
+    }
+
+    /// The timers that the program left behind run in order, each as if its time had come. One that
+    /// comes again and again does so for as long as one waits that runs once.
+    fn run_timers(env: &mut Environment) -> Result<(), String> {
+        let mut outcome = Ok(());
+        while env.awaits_one() && outcome.is_ok() {
+            let Some(due) = env.next_timer() else { break };
+            set_clock(Some(due.max(now_ms())));
+            outcome = env.run_timer().map_or(Ok(()), |ran| ran.map(|_| ()));
         }
+        set_clock(None);
+        outcome
     }
 
     fn start(
@@ -368,8 +425,6 @@ pub mod plain {
             values.push(v);
         }
         let main = vm.program_main()?;
-        let result = vm.call_from_host(main, &values, 0, |_, _| ());
-        vm.finish();
-        result
+        vm.call_from_host(main, &values, 0, |_, _| ())
     }
 }

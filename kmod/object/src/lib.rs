@@ -17,7 +17,7 @@ use core::slice;
 
 use packetscript_engine::compiler::{self, Chunk, Options};
 use packetscript_engine::env::{self, Config, Text};
-use packetscript_engine::host::{Packet, RunResult, Status};
+use packetscript_engine::host::{NEVER, Packet, RunResult, Status, Timed};
 
 use contain::{ENTRY_SIZE, Entry, contained};
 
@@ -345,6 +345,27 @@ pub unsafe extern "C" fn ps_env_reason(region: *mut u8, i: u32, buf: *mut u8, le
         copy_out(env::reason(inside(region), i), buf, len)
     })
     .unwrap_or(0)
+}
+
+/// Runs the timer that is due.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ps_timer(region: *mut u8, out: *mut Timed) {
+    // SAFETY: as the header says.
+    let entry = unsafe { entry_of(region) };
+    let timed = if entry.poisoned() {
+        None
+    } else {
+        // SAFETY: as the header says.
+        contained(entry, || unsafe { env::run_timer(inside(region)) })
+    };
+    let timed = timed.unwrap_or(Timed {
+        status: Status::Poisoned,
+        ran: 1,
+        next: NEVER,
+        fuel: 0,
+    });
+    // SAFETY: as the header says.
+    unsafe { out.write(timed) };
 }
 
 /// What an environment uses.

@@ -47,9 +47,39 @@ void *ps_host_entry(void)
 	return entry;
 }
 
+static u64 clock_ms = 1000;
+static u64 timer_ms;
+static struct ps_conntrack connection = { .state = PS_CT_ESTABLISHED, .family = 2, .mark = 3 };
+
 u64 ps_host_now_ms(void)
 {
-	return 1000;
+	return clock_ms;
+}
+
+int ps_host_conntrack(const struct ps_packet *packet, struct ps_conntrack *out)
+{
+	(void)packet;
+	*out = connection;
+	return 0;
+}
+
+u32 ps_host_conntrack_id(const struct ps_packet *packet)
+{
+	(void)packet;
+	return 77;
+}
+
+int ps_host_conntrack_mark(const struct ps_packet *packet, u32 mark)
+{
+	(void)packet;
+	connection.mark = mark;
+	return 0;
+}
+
+void ps_host_timer(void *cookie, u64 due_ms)
+{
+	(void)cookie;
+	timer_ms = due_ms;
 }
 
 s64 ps_host_unix_time(void)
@@ -266,6 +296,34 @@ static void check_loading(void)
 	check(usage.live_bytes && !usage.poisoned, "memory is in use");
 }
 
+static void check_timers(void)
+{
+	static const char text[] =
+		"after(50, function() print('rang') end) every(30, function() error 'odd' end)\n"
+		"function f(p)\n"
+		"  assert(p.ct.state == 'established' and p.ct.mark == 3 and p.ct.id == 77)\n"
+		"  p.ct.mark = 5\n"
+		"  return DROP\n"
+		"end";
+	struct ps_timed timed;
+	struct script script;
+
+	check(load(&script, text), "%s", script.err);
+	check(run(&script, find(&script, "f")).verdict == PS_DROP && connection.mark == 5,
+	      "a connection is read and marked: %s", last_error(&script));
+	check(timer_ms == 1030, "the host is asked for %llu", (unsigned long long)timer_ms);
+	ps_timer(script.region, &timed);
+	check(!timed.ran && timed.next == 1030, "nothing is due yet");
+	clock_ms = 1050;
+	ps_timer(script.region, &timed);
+	check(timed.ran && timed.status == PS_STATUS_ERROR && timed.next == 1050 &&
+	      strstr(last_error(&script), "odd"), "the first is an error: %s", script.err);
+	ps_timer(script.region, &timed);
+	check(timed.ran && timed.status == PS_STATUS_OK && timed.next == 1060 && timed.fuel &&
+	      !strcmp(printed, "rang"), "the second prints %s", printed);
+	clock_ms = 1000;
+}
+
 /* Needs an object with the feature "mistake". */
 static void check_panics(void)
 {
@@ -328,6 +386,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		return run_file(argv[1], argc > 2 ? atoi(argv[2]) : 1);
 	check_loading();
+	check_timers();
 	check_verdicts();
 	check_panics();
 	printf("%u passed, %u failed\n", passed, failed);

@@ -17,7 +17,8 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::{
-    FAMILY_ARP, FAMILY_BRIDGE, FAMILY_IPV4, FAMILY_IPV6, FAMILY_NETDEV, IFNAME_LEN, Packet,
+    Conntrack, FAMILY_ARP, FAMILY_BRIDGE, FAMILY_IPV4, FAMILY_IPV6, FAMILY_NETDEV, IFNAME_LEN,
+    Packet,
 };
 
 /// What `print` and `p:log` write to: the `cookie` of an environment is a `*mut Print`.
@@ -46,6 +47,8 @@ struct State {
     names: [String; 2],
     partial: bool,
     refuse: u32,
+    /// What is known of its connection, and the connection's number.
+    conntrack: Option<(Conntrack, u32)>,
 }
 
 impl UserPacket {
@@ -85,6 +88,7 @@ impl UserPacket {
             names: [String::new(), String::new()],
             partial: false,
             refuse: u32::MAX,
+            conntrack: None,
         };
         let mut packet = Self {
             state: Box::new(state),
@@ -193,6 +197,12 @@ impl UserPacket {
         self.state.partial = true;
         self
     }
+    /// Puts it into a connection, which has a number.
+    #[must_use]
+    pub fn with_conntrack(mut self, conntrack: Conntrack, id: u32) -> Self {
+        self.state.conntrack = Some((conntrack, id));
+        self
+    }
     /// Refuses writes and resizes after the first `n`, as a host without memory would.
     #[must_use]
     pub fn with_writes(mut self, n: u32) -> Self {
@@ -215,6 +225,13 @@ impl UserPacket {
     /// The packet priority.
     pub fn priority(&self) -> u32 {
         self.state.raw.priority
+    }
+    /// What is known of its connection.
+    pub fn conntrack(&self) -> Option<&Conntrack> {
+        self.state
+            .conntrack
+            .as_ref()
+            .map(|(conntrack, _)| conntrack)
     }
     /// The packet as the engine takes it; alive while `self` is and is not moved from.
     pub fn raw(&mut self) -> *mut Packet {
@@ -398,6 +415,55 @@ pub(super) unsafe fn ps_host_csum_partial(p: *const Packet) -> bool {
     // SAFETY: the caller's promise.
     unsafe { (*(*p).skb.cast::<State>()).partial }
 }
+
+/// # Safety
+///
+/// `p` is the raw packet of a live [`UserPacket`], and `to` is writable.
+pub(super) unsafe fn ps_host_conntrack(p: *const Packet, to: *mut Conntrack) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let state = (*p).skb.cast::<State>();
+        match (*state).conntrack {
+            Some((conntrack, _)) => {
+                to.write(conntrack);
+                0
+            }
+            None => -1,
+        }
+    }
+}
+
+/// # Safety
+///
+/// `p` is the raw packet of a live [`UserPacket`].
+pub(super) unsafe fn ps_host_conntrack_id(p: *const Packet) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { (*(*p).skb.cast::<State>()).conntrack }.map_or(0, |(_, id)| id)
+}
+
+/// # Safety
+///
+/// `p` is the raw packet of a live [`UserPacket`] that nobody else uses meanwhile.
+pub(super) unsafe fn ps_host_conntrack_mark(p: *const Packet, mark: u32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let state = (*p).skb.cast::<State>();
+        match &mut (*state).conntrack {
+            Some((conntrack, _)) if conntrack.family != 0 => {
+                conntrack.mark = mark;
+                0
+            }
+            _ => -1,
+        }
+    }
+}
+
+/// Timers of user space are run by whoever asks the environment for them.
+///
+/// # Safety
+///
+/// Nothing is asked of the caller: the shim's function is unsafe to call, and so its double.
+pub(super) unsafe fn ps_host_timer(_cookie: *mut c_void, _due: u64) {}
 
 /// # Safety
 ///

@@ -132,7 +132,11 @@ fn get_field(vm: &mut Vm, v: Value, field: &'static Field) -> Result<Value, Rais
         return Ok(library::method(method));
     }
     match vm.packet.read(field) {
-        Got::Dissected => super::dissect::get(vm, v, field),
+        Got::Dissected => match field.what {
+            What::Connection(part) => super::conntrack::get(vm, v, part),
+            What::View(Kind::Ct) => super::conntrack::view(vm),
+            _ => super::dissect::get(vm, v, field),
+        },
         got => value_of(vm, got),
     }
 }

@@ -27,6 +27,10 @@ pub fn assign(vm: &mut Vm, field: &'static Field, value: Value) -> Result<(), Ra
             }
             return Ok(());
         }
+        What::Connection(_) => {
+            let n = number(vm, field, value, u32::MAX)?;
+            return super::conntrack::set_mark(vm, n);
+        }
         What::Payload => return payload(vm, field, value),
         _ => {}
     }

@@ -36,11 +36,15 @@ pub enum Kind {
     Http,
     /// TFTP.
     Tftp,
+    /// The connection it belongs to.
+    Ct,
+    /// One direction of that connection.
+    Tuple,
 }
 
 impl Kind {
     /// How many there are.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 14;
     /// All of them, by number.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Root,
@@ -55,6 +59,8 @@ impl Kind {
         Self::Tls,
         Self::Http,
         Self::Tftp,
+        Self::Ct,
+        Self::Tuple,
     ];
     /// The name by which the packet has it, for messages.
     pub const fn name(self) -> &'static str {
@@ -71,6 +77,8 @@ impl Kind {
             Self::Tls => "tls",
             Self::Http => "http",
             Self::Tftp => "tftp",
+            Self::Ct => "ct",
+            Self::Tuple => "tuple",
         }
     }
     /// The kind behind the low half of a packet value's payload.
@@ -103,6 +111,32 @@ impl Bits {
     }
 }
 
+/// A part of what is known of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Connection {
+    /// Its state, a string.
+    State,
+    /// Its mark.
+    Mark,
+    /// Its number.
+    Id,
+    /// The first packet's direction.
+    Original,
+    /// What answers look like.
+    Reply,
+    /// Of a direction: from where.
+    Source,
+    /// Of a direction: to where.
+    Destination,
+    /// Of a direction: from which port.
+    SourcePort,
+    /// Of a direction: to which port.
+    DestinationPort,
+    /// Of a direction: the transport protocol.
+    Protocol,
+}
+
 /// What a field is, beyond the bits that it may be read from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -117,6 +151,8 @@ pub enum What {
     DestinationAddress,
     /// A view of a part of the packet.
     View(Kind),
+    /// A part of what is known of the packet's connection.
+    Connection(Connection),
     /// A function of the packet: `p:u8(…)`.
     Method(Method),
     /// Length from the network header.
@@ -309,7 +345,7 @@ impl Field {
     }
 }
 
-use Kind::{Arp, Dns, Eth, Http, Icmp, Icmp6, Ip, Root, Tcp, Tftp, Tls, Udp};
+use Kind::{Arp, Ct, Dns, Eth, Http, Icmp, Icmp6, Ip, Root, Tcp, Tftp, Tls, Tuple, Udp};
 use What::{Flag, Int};
 
 /// A part of the packet whose presence its header's window shows.
@@ -337,6 +373,10 @@ const fn dns_flag(name: &'static str, bit: u8) -> Field {
 /// A number of the DNS header.
 const fn dns_int(name: &'static str, word: u8, shift: u8, width: u8) -> Field {
     Field::new(Dns, name, What::DnsInt { word, shift, width })
+}
+/// A part of what is known of the connection.
+const fn connection(name: &'static str, kind: Kind, part: Connection) -> Field {
+    Field::new(kind, name, What::Connection(part))
 }
 
 /// Every field there is.
@@ -380,6 +420,7 @@ const FIELD_LIST: &[Field] = &[
     Field::new(Root, "tls", What::View(Tls)),
     Field::new(Root, "http", What::View(Http)),
     Field::new(Root, "tftp", What::View(Tftp)),
+    Field::new(Root, "ct", What::View(Ct)),
     Field::new(Root, "u8", What::Method(Method::U8)),
     Field::new(Root, "u16", What::Method(Method::U16)),
     Field::new(Root, "u32", What::Method(Method::U32)),
@@ -521,6 +562,17 @@ const FIELD_LIST: &[Field] = &[
     Field::new(Tftp, "file", What::TftpFile),
     Field::new(Tftp, "mode", What::TftpMode),
     Field::new(Tftp, "block", What::TftpBlock),
+    //
+    connection("state", Ct, Connection::State),
+    connection("mark", Ct, Connection::Mark).writable(),
+    connection("id", Ct, Connection::Id),
+    connection("orig", Ct, Connection::Original),
+    connection("reply", Ct, Connection::Reply),
+    connection("src", Tuple, Connection::Source),
+    connection("dst", Tuple, Connection::Destination),
+    connection("sport", Tuple, Connection::SourcePort),
+    connection("dport", Tuple, Connection::DestinationPort),
+    connection("proto", Tuple, Connection::Protocol),
 ];
 
 /// Compares two names as byte strings while compiling.
@@ -702,7 +754,8 @@ mod tests {
         for (i, f) in FIELDS.iter().enumerate() {
             let id = field_id(f.name.as_bytes()).unwrap();
             assert_eq!(usize::from(path_of(f.kind as u8, id)), i + 1, "{}", f.name);
-            if f.kind != Kind::Root {
+            // A direction is a part of a connection, so no path of two names leads there.
+            if !matches!(f.kind, Kind::Root | Kind::Tuple) {
                 assert_eq!(
                     usize::from(path_id(f.kind.name().as_bytes(), f.name.as_bytes())),
                     i + 1

@@ -81,21 +81,12 @@ pub const fn method(method: Method) -> Value {
 /// The methods of a class of objects.
 const fn object_methods(class: Class) -> &'static [(&'static str, Value)] {
     match class {
-        Class::IpSet => {
+        Class::IpSet | Class::DomainSet => {
             const {
                 &[
-                    ("has", hidden("ipset.has")),
-                    ("get", hidden("ipset.get")),
-                    ("add", hidden("ipset.add")),
-                ]
-            }
-        }
-        Class::DomainSet => {
-            const {
-                &[
-                    ("has", hidden("domainset.has")),
-                    ("get", hidden("domainset.get")),
-                    ("add", hidden("domainset.add")),
+                    ("has", hidden("set.has")),
+                    ("get", hidden("set.get")),
+                    ("add", hidden("set.add")),
                 ]
             }
         }
@@ -117,6 +108,7 @@ const fn object_methods(class: Class) -> &'static [(&'static str, Value)] {
                 ]
             }
         }
+        Class::Timer => const { &[("cancel", hidden("timer.cancel"))] },
         Class::Dissector => &[],
     }
 }

@@ -12,6 +12,7 @@
 pub mod access;
 pub mod address;
 mod assign;
+mod conntrack;
 pub mod dissect;
 pub mod fields;
 pub mod library;

@@ -203,6 +203,7 @@ impl Current {
             What::EchoId | What::EchoSeq => Got::Nil,
             What::Int | What::Flag => self.read_bits(field),
             What::Method(_)
+            | What::Connection(_)
             | What::DnsInt { .. }
             | What::DnsFlag(_)
             | What::DnsName
@@ -410,7 +411,9 @@ impl Current {
             Kind::Udp => places.transport == Transport::Udp,
             Kind::Icmp => places.transport == Transport::Icmp,
             Kind::Icmp6 => places.transport == Transport::Icmp6,
-            Kind::Dns | Kind::Tls | Kind::Http | Kind::Tftp => return Got::Dissected,
+            Kind::Dns | Kind::Tls | Kind::Http | Kind::Tftp | Kind::Ct | Kind::Tuple => {
+                return Got::Dissected;
+            }
         };
         if here { Got::View(kind, 0) } else { Got::Nil }
     }

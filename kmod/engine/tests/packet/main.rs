@@ -5,5 +5,6 @@
 
 mod examples;
 mod script;
+mod timers;
 mod torture;
 mod values;

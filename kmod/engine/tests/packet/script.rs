@@ -47,6 +47,19 @@ impl Script {
         })
     }
 
+    pub fn next_timer(&mut self) -> Option<u64> {
+        self.environment.next_timer()
+    }
+
+    pub fn run_timer(&mut self) -> Option<Result<u64, String>> {
+        self.environment.run_timer()
+    }
+
+    /// Lets time pass; gives the errors of timers.
+    pub fn advance_to(&mut self, ms: u64) -> Vec<String> {
+        self.environment.advance_to(ms)
+    }
+
     pub fn run(&mut self, packet: &mut UserPacket) -> Answer {
         let result = self.environment.run(self.handle, packet, 0).verdict?;
         let name = Verdict::from_code(result.verdict)

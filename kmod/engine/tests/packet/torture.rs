@@ -14,6 +14,15 @@ fn is_plain(field: &Field) -> bool {
     !matches!(field.what, What::View(_) | What::Method(_))
 }
 
+/// How a script comes by a view, if the packet has it.
+fn view(kind: Kind) -> String {
+    match kind {
+        Kind::Root => "p".into(),
+        Kind::Tuple => "(p.ct and p.ct.orig)".into(),
+        kind => format!("p.{}", kind.name()),
+    }
+}
+
 /// Reads every field of every view, and counts those that are there.
 fn reader() -> String {
     let mut text = String::from("function process_packet(p)\n local n, v = 0\n");
@@ -25,7 +34,7 @@ fn reader() -> String {
         writeln!(text, " if p.{} ~= nil then n = n + 1 end", field.name).unwrap();
     }
     for kind in Kind::ALL.iter().filter(|kind| **kind != Kind::Root) {
-        writeln!(text, " v = p.{}\n if v then", kind.name()).unwrap();
+        writeln!(text, " v = {}\n if v then", view(*kind)).unwrap();
         for field in FIELDS
             .iter()
             .filter(|field| is_plain(field))
@@ -60,11 +69,7 @@ fn writer() -> String {
         .iter()
         .filter(|field| field.writable && field.name != "payload")
     {
-        let view = if field.kind == Kind::Root {
-            "p".into()
-        } else {
-            format!("p.{}", field.kind.name())
-        };
+        let view = view(field.kind);
         writeln!(
             text,
             " if {view} then pcall(set, {view}, '{}') end",

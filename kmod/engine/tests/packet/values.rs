@@ -638,3 +638,95 @@ fn lines_are_printed() {
     ];
     assert_eq!(*printed, expected);
 }
+
+#[test]
+fn the_connection_of_a_packet_is_seen_and_marked() {
+    use packetscript_engine::host::{Conntrack, FAMILY_IPV4, FAMILY_IPV6, Tuple};
+    let mut src = [0; 16];
+    src[..4].copy_from_slice(&[10, 0, 0, 1]);
+    let mut dst = [0; 16];
+    dst[..4].copy_from_slice(&[10, 0, 0, 2]);
+    let mut gate = [0; 16];
+    gate[..4].copy_from_slice(&[192, 0, 2, 1]);
+    let known = Conntrack {
+        state: 1,
+        mark: 7,
+        family: FAMILY_IPV4,
+        proto: 17,
+        pad: [0; 2],
+        tuples: [
+            Tuple {
+                src,
+                dst,
+                sport: 5,
+                dport: 53,
+            },
+            Tuple {
+                src: dst,
+                dst: gate,
+                sport: 53,
+                dport: 1024,
+            },
+        ],
+    };
+    let text = "function process_packet(p)
+        local ct = p.ct
+        assert(ct and ct.state == 'established' and ct.mark == 7 and ct.id == 4242)
+        assert(p.ct.orig.src == p.src and p.ct.orig.dst == p.dst and ct.orig.dport == 53)
+        assert(ct.reply.dst == ip '192.0.2.1' and ct.reply.dport == 1024 and ct.reply.proto == 17)
+        ct.mark = 9
+        assert(p.ct.mark == 9 and ct.mark == 9 and p.udp.dport == 53)
+        assert(tostring(ct) == 'packet.ct' and tostring(ct.orig) == 'packet.tuple')
+        for _, wrong in ipairs { 'x', -1, 4294967296, 1.5 } do
+          assert(not pcall(function() ct.mark = wrong end))
+        end
+        for name, message in pairs { stat = \"'state'\", ids = \"'id'\" } do
+          local ok, said = pcall(function() return ct[name] end)
+          assert(not ok and said:find('no field', 1, true) and said:find(message, 1, true), said)
+        end
+        assert(not pcall(function() ct.state = 'new' end))
+        return ACCEPT
+      end";
+    let mut packets = [udp(1).with_conntrack(known, 4242)];
+    run(text, &mut packets).unwrap();
+    assert_eq!(packets[0].conntrack().unwrap().mark, 9);
+    // No connection: no view. Not tracked: a state and nothing else.
+    passes("function process_packet(p) assert(p.ct == nil) end");
+    let untracked = Conntrack {
+        state: 3,
+        ..Conntrack::default()
+    };
+    let text = "function process_packet(p)
+        local ct = p.ct
+        assert(ct.state == 'untracked' and not ct.mark and not ct.id and not ct.orig)
+        ct.mark = 1
+      end";
+    let said = run(text, &mut [udp(1).with_conntrack(untracked, 0)]).unwrap_err();
+    assert!(
+        said.contains("this connection's mark cannot be written"),
+        "{said}"
+    );
+    // IPv6 addresses, and a protocol without ports.
+    let wide = Conntrack {
+        state: 0,
+        family: FAMILY_IPV6,
+        proto: 58,
+        tuples: [Tuple {
+            src: [0xfe; 16],
+            sport: 9,
+            ..Tuple::default()
+        }; 2],
+        ..Conntrack::default()
+    };
+    let text = "function process_packet(p)
+        assert(p.ct.state == 'new' and p.ct.orig.sport == nil)
+        assert(p.ct.orig.src == ip 'fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe')
+      end";
+    run(text, &mut [udp6().with_conntrack(wide, 1)]).unwrap();
+    // A view of an earlier packet's connection is as old as the packet.
+    let text = "local kept function process_packet(p)
+        if kept then return kept.mark end kept = p.ct end";
+    let mut packets = [0, 1].map(|_| udp(1).with_conntrack(known, 1));
+    let said = run(text, &mut packets).unwrap_err();
+    assert!(said.contains("this packet is gone"), "{said}");
+}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sets of domain names: `domainset{…}`.
 
-use super::{Class, create, fill, give, object, shown};
-use crate::value::{Ref, Tag, Value};
+use super::{Class, new_set, shown};
+use crate::value::{Ref, Value};
 use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
 use crate::vm::native::{Args, Step};
@@ -22,16 +22,10 @@ fn lower<'t>(name: &[u8], text: &'t mut [u8; LONGEST]) -> Option<&'t [u8]> {
 
 /// `domainset{…}`.
 pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    vm.check_table(&f, 0)?;
-    let table = vm.new_table(0, 0)?;
-    let set = create(vm, Class::DomainSet, 0, Value::object(Tag::Table, table))?;
-    let v = Value::object(Tag::Object, set);
-    vm.push(v)?;
-    fill(vm, &f, set, put)?;
-    give(vm, v)
+    new_set(vm, &f, Class::DomainSet, 0)
 }
 
-fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<(), Raise> {
+pub(super) fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<(), Raise> {
     let mut text = [0; LONGEST];
     match lower(vm.bytes(name), &mut text) {
         Some(domain) if !domain.is_empty() => {
@@ -53,11 +47,7 @@ fn no_domain(vm: &mut Vm, name: Value) -> Raise {
 }
 
 /// What the longest suffix of a name that is in the set holds; nil when none is.
-fn find(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
-    let set = object(vm, f, Class::DomainSet)?;
-    if vm.arg(f, 1).is_nil() {
-        return Ok(Value::NIL);
-    }
+pub(super) fn find(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
     let name = vm.check_str(f, 1)?;
     let table = vm.heap.object_value(set).as_ref();
     let bytes = vm.bytes(name);
@@ -94,30 +84,4 @@ fn find_suffix(vm: &Vm, table: Ref, name: &[u8]) -> (Value, u64) {
         rest = rest.get(dot.wrapping_add(1)..).unwrap_or(&[]);
     }
     (Value::NIL, asked)
-}
-
-pub(super) fn has(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    vm.charge(2)?;
-    let found = find(vm, &f)?;
-    give(vm, Value::boolean(!found.is_nil()))
-}
-
-pub(super) fn get(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    vm.charge(2)?;
-    let found = find(vm, &f)?;
-    give(vm, found)
-}
-
-/// `s:add(name [, value])`; a value of nil takes the name out.
-pub(super) fn add(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    vm.charge(4)?;
-    let set = object(vm, &f, Class::DomainSet)?;
-    let name = vm.check_any(&f, 1)?;
-    let value = if f.count < 3 {
-        Value::boolean(true)
-    } else {
-        vm.arg(&f, 2)
-    };
-    put(vm, set, name, value)?;
-    Ok(Step::Return(0))
 }

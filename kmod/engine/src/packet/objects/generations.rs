@@ -58,7 +58,7 @@ pub(super) fn number(vm: &Vm, object: Ref, which: usize) -> u64 {
     word.map_or(0, |word| u64::from_ne_bytes(*word))
 }
 
-fn set_number(vm: &mut Vm, object: Ref, which: usize, number: u64) {
+pub(super) fn set_number(vm: &mut Vm, object: Ref, which: usize, number: u64) {
     let mut words = vm.heap.object_bytes_mut(object).chunks_exact_mut(8);
     if let Some(word) = words.nth(which) {
         word.copy_from_slice(&number.to_ne_bytes());

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sets of networks: `ipset{…}`.
 
-use super::{Class, create, fill, give, object, shown};
+use super::{Class, new_set, shown};
 use crate::packet::address::{self, Address};
 use crate::packet::library::address_of;
-use crate::value::{Ref, Tag, Value};
+use crate::value::{Ref, Value};
 use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
 use crate::vm::native::{Args, Step};
@@ -45,13 +45,7 @@ fn note(vm: &mut Vm, set: Ref, address: Address, len: u8) {
 
 /// `ipset{…}`.
 pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    vm.check_table(&f, 0)?;
-    let table = vm.new_table(0, 0)?;
-    let set = create(vm, Class::IpSet, LENGTHS, Value::object(Tag::Table, table))?;
-    let v = Value::object(Tag::Object, set);
-    vm.push(v)?;
-    fill(vm, &f, set, put)?;
-    give(vm, v)
+    new_set(vm, &f, Class::IpSet, LENGTHS)
 }
 
 /// The key under which an IPv4 network is kept.
@@ -76,7 +70,7 @@ fn wide_key(address: [u8; 16], len: u8) -> [u8; 17] {
     key
 }
 
-fn put(vm: &mut Vm, set: Ref, network: Value, value: Value) -> Result<(), Raise> {
+pub(super) fn put(vm: &mut Vm, set: Ref, network: Value, value: Value) -> Result<(), Raise> {
     let parsed = match address_of(vm, network) {
         Some(address) => Some((address, address.bits())),
         None => address::parse_prefix(vm.bytes(network)),
@@ -98,12 +92,10 @@ fn put(vm: &mut Vm, set: Ref, network: Value, value: Value) -> Result<(), Raise>
 }
 
 /// What the longest network around an address holds; nil when none does.
-fn find(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
-    let set = object(vm, f, Class::IpSet)?;
+pub(super) fn find(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
     let v = vm.arg(f, 1);
     let address = match address_of(vm, v) {
         Some(address) => address,
-        None if v.is_nil() => return Ok(Value::NIL),
         None => {
             let text = vm.check_str(f, 1)?;
             match Address::parse(vm.bytes(text)) {
@@ -134,30 +126,4 @@ fn find(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
         }
         lengths &= !1_u128.unbounded_shl(u32::from(len).wrapping_sub(1));
     }
-}
-
-pub(super) fn has(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    vm.charge(2)?;
-    let found = find(vm, &f)?;
-    give(vm, Value::boolean(!found.is_nil()))
-}
-
-pub(super) fn get(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    vm.charge(2)?;
-    let found = find(vm, &f)?;
-    give(vm, found)
-}
-
-/// `s:add(network [, value])`; a value of nil takes the network out.
-pub(super) fn add(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    vm.charge(4)?;
-    let set = object(vm, &f, Class::IpSet)?;
-    let network = vm.check_any(&f, 1)?;
-    let value = if f.count < 3 {
-        Value::boolean(true)
-    } else {
-        vm.arg(&f, 2)
-    };
-    put(vm, set, network, value)?;
-    Ok(Step::Return(0))
 }

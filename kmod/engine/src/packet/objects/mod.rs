@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Objects for packet scripts: sets of networks and of domain names, token buckets, maps,
-//! dissectors.
+//! dissectors, timers.
 //!
 //! Each is an object of the heap with a Lua table for its entries, so their memory is counted and
 //! bounded like any other. Looking something up allocates nothing.
@@ -11,6 +11,7 @@ mod domainset;
 mod generations;
 mod ipset;
 mod map;
+pub mod timer;
 
 use super::read::Text;
 use crate::memory::OutOfMemory;
@@ -33,16 +34,19 @@ pub enum Class {
     Map = 4,
     /// `proto.define{…}`.
     Dissector = 5,
+    /// `after(…)`, `every(…)`.
+    Timer = 6,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::IpSet,
         Self::DomainSet,
         Self::Bucket,
         Self::Map,
         Self::Dissector,
+        Self::Timer,
     ];
 
     /// Its name in messages.
@@ -53,6 +57,7 @@ impl Class {
             Self::Bucket => "bucket",
             Self::Map => "map",
             Self::Dissector => "dissector",
+            Self::Timer => "timer",
         }
     }
 }
@@ -65,12 +70,12 @@ pub const NATIVES: [NativeDef; 18] = [
     NativeDef::new("map", map::new),
     NativeDef::hidden("proto.define", dissector::define),
     NativeDef::hidden("dissector.call", dissector::call),
-    NativeDef::hidden("ipset.has", ipset::has),
-    NativeDef::hidden("ipset.get", ipset::get),
-    NativeDef::hidden("ipset.add", ipset::add),
-    NativeDef::hidden("domainset.has", domainset::has),
-    NativeDef::hidden("domainset.get", domainset::get),
-    NativeDef::hidden("domainset.add", domainset::add),
+    NativeDef::hidden("set.has", has),
+    NativeDef::hidden("set.get", get),
+    NativeDef::hidden("set.add", add),
+    NativeDef::new("after", timer::after),
+    NativeDef::new("every", timer::every),
+    NativeDef::hidden("timer.cancel", timer::cancel),
     NativeDef::hidden("bucket.take", bucket::take),
     NativeDef::hidden("bucket.left", bucket::left),
     NativeDef::hidden("map.get", map::get),
@@ -125,24 +130,84 @@ fn shown(vm: &Vm, v: Value) -> Text {
     text
 }
 
-/// Calls `add` for each entry of the table that a set is made of: a list of texts, or texts with what
-/// is to be found there.
-fn fill(
-    vm: &mut Vm,
-    f: &Args,
-    set: Ref,
-    add: fn(&mut Vm, Ref, Value, Value) -> Result<(), Raise>,
-) -> Result<(), Raise> {
+// --- sets --------------------------------------------------------------------------------------------
+
+/// A new set, filled with the entries of the table that it is made of: a list of texts, or texts with
+/// what is to be found there.
+fn new_set(vm: &mut Vm, f: &Args, class: Class, len: u32) -> Result<Step, Raise> {
     let entries = vm.check_table(f, 0)?;
+    let table = vm.new_table(0, 0)?;
+    let set = create(vm, class, len, Value::object(Tag::Table, table))?;
+    let v = Value::object(Tag::Object, set);
+    vm.push(v)?;
     let mut key = Value::NIL;
     while let Some((k, v)) = vm.next(entries, key)? {
         vm.charge(4)?;
         if k.tag == Tag::Int {
-            add(vm, set, v, Value::boolean(true))?;
+            put(vm, class, set, v, Value::boolean(true))?;
         } else {
-            add(vm, set, k, v)?;
+            put(vm, class, set, k, v)?;
         }
         key = k;
     }
-    Ok(())
+    give(vm, v)
+}
+
+fn put(vm: &mut Vm, class: Class, set: Ref, key: Value, value: Value) -> Result<(), Raise> {
+    match class {
+        Class::DomainSet => domainset::put(vm, set, key, value),
+        _ => ipset::put(vm, set, key, value),
+    }
+}
+
+/// The set that a method was called on, and which of the two it is.
+fn set_of(vm: &mut Vm, f: &Args) -> Result<(Class, Ref), Raise> {
+    let v = vm.arg(f, 0);
+    if v.tag == Tag::Object {
+        for class in [Class::DomainSet, Class::IpSet] {
+            if vm.heap.object_class(v.as_ref()) == class as u16 {
+                return Ok((class, v.as_ref()));
+            }
+        }
+    }
+    Err(vm.type_error(f, 0, "ipset or domainset"))
+}
+
+/// What a set holds for what it is asked about; nil when nothing, and for nil.
+fn look_up(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
+    vm.charge(2)?;
+    let (class, set) = set_of(vm, f)?;
+    if vm.arg(f, 1).is_nil() {
+        return Ok(Value::NIL);
+    }
+    match class {
+        Class::DomainSet => domainset::find(vm, f, set),
+        _ => ipset::find(vm, f, set),
+    }
+}
+
+/// `s:has(what)`.
+fn has(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let found = look_up(vm, &f)?;
+    give(vm, Value::boolean(!found.is_nil()))
+}
+
+/// `s:get(what)`.
+fn get(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    let found = look_up(vm, &f)?;
+    give(vm, found)
+}
+
+/// `s:add(what [, value])`; a value of nil takes it out.
+fn add(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.charge(4)?;
+    let (class, set) = set_of(vm, &f)?;
+    let key = vm.check_any(&f, 1)?;
+    let value = if f.count < 3 {
+        Value::boolean(true)
+    } else {
+        vm.arg(&f, 2)
+    };
+    put(vm, class, set, key, value)?;
+    Ok(Step::Return(0))
 }
