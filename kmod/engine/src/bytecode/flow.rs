@@ -279,10 +279,18 @@ impl Flow<'_> {
         self.reads(pc, op, inst, state)?;
         match op {
             Op::NewBox => state.set(a, Kind::Box),
-            Op::NewTable => state.set(a, Kind::Table),
+            // A collection takes what is above the register that these write for left over.
+            Op::NewTable => {
+                state.set_from(a..u32::from(self.proto.registers), Kind::Nothing);
+                state.set(a, Kind::Table);
+            }
+            Op::Closure => {
+                state.set_from(a..u32::from(self.proto.registers), Kind::Nothing);
+                state.set(a, Kind::Plain);
+            }
             Op::LoadNil => state.set_from(a..a.wrapping_add(b), Kind::Plain),
             Op::Concat => {
-                state.set_from(a..a.wrapping_add(b), Kind::Nothing);
+                state.set_from(a..u32::from(self.proto.registers), Kind::Nothing);
                 state.set(a, Kind::Plain);
             }
             Op::SelfField => state.set_from(a..a.wrapping_add(2), Kind::Plain),

@@ -52,11 +52,14 @@ impl Compiler<'_, '_> {
         let last_line = self.lexer.line;
         self.expect_match(Token::End, Token::Function, line)?;
         let proto = self.close_function(last_line)?;
-        self.e = Exp::new(Kind::Reloc(self.emit(Inst::ai(
+        let mut e = Exp::new(Kind::Reloc(self.emit(Inst::ai(
             Op::Closure,
             0,
             proto as i32,
         ))?));
+        // Nothing above the register that it is made in is in use: see `bytecode::flow`.
+        self.put_next(&mut e)?;
+        self.e = e;
         Ok(())
     }
 

@@ -67,7 +67,7 @@ pub struct Header {
     pub next: Ref,
     /// A string's hash, 0 for not yet known; otherwise by kind.
     pub hash: u32,
-    /// The packet during which it was allocated.
+    /// The step of the machine during which it was allocated.
     pub serial: u32,
 }
 
@@ -260,6 +260,17 @@ pub struct Node {
     pub key: u64,
     /// The value.
     pub value: Value,
+}
+
+impl Node {
+    /// Its key.
+    pub const fn key(&self) -> Value {
+        Value {
+            tag: self.tag,
+            aux: 0,
+            payload: self.key,
+        }
+    }
 }
 
 /// Bytes in front of a body's data: who owns it and how long it is.

@@ -16,7 +16,7 @@ use super::cell::{
     BODY_HEADER, BodyHeader, BoxCell, CELL, ClosureCell, Header, ImageCell, Kind, LongCell,
     NativeClosureCell, Node, ObjectCell, PERMANENT, ProtoCell, ThreadCell,
 };
-use super::{BARRIER_MARK, Heap, reference};
+use super::{BARRIER_MARK, Heap, OutOfMemory, reference};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Event;
 
@@ -117,6 +117,92 @@ impl Heap {
         self.finish_compaction();
     }
 
+    /// Collects all garbage in the midst of a native function, where memory has run out. `stack` holds
+    /// what was in use when its step began; what it has allocated since survives, and so does whatever
+    /// it may have read out of a weak table.
+    pub fn collect_within(&mut self, roots: &Roots, stack: &[Value]) {
+        self.strong = true;
+        for again in [false, true] {
+            if matches!(self.phase, Phase::Mark | Phase::Marked) {
+                for v in stack {
+                    self.shade(*v);
+                }
+                self.shade_step();
+                self.strengthen();
+                self.drain();
+                self.doom();
+                self.drain();
+                self.begin_sweep();
+            }
+            while self.phase == Phase::Sweep {
+                self.sweep_some(u64::MAX);
+            }
+            if !again {
+                self.begin_cycle(roots, stack, &mut []);
+            }
+        }
+        self.strong = false;
+        self.finish_compaction();
+        self.begin_compaction();
+        self.finish_compaction();
+    }
+
+    /// Marks what was allocated in the step at hand.
+    fn shade_step(&mut self) {
+        let mut r = self.cells;
+        while r < self.cells_top {
+            let header = self.header(r);
+            if header.kind != Kind::Free && header.serial == self.serial {
+                self.mark(r);
+            }
+            r += CELL;
+        }
+    }
+
+    /// Takes the weak tables that this cycle has met for strong ones.
+    fn strengthen(&mut self) {
+        let mut r = core::mem::replace(&mut self.weak, 0);
+        while r != 0 {
+            let next = self.header(r).next;
+            // SAFETY: a table's cell and its array part.
+            unsafe {
+                let cell = self.table(r);
+                for i in 0..(*cell).cap {
+                    let v = *self.at::<Value>((*cell).array).add(i as usize);
+                    self.shade(v);
+                }
+            }
+            self.each_node(r, &mut |heap, node| {
+                heap.shade(node.key());
+                heap.shade(node.value);
+            });
+            r = next;
+        }
+    }
+
+    /// Refuses every `n`th allocation as if memory had run out; 0 refuses none. Tests find out with it
+    /// whether everybody tries again. Returns what was set before.
+    pub fn set_refusal(&mut self, n: u32) -> u32 {
+        self.refuse_in = n;
+        self.credit = 0;
+        core::mem::replace(&mut self.refuse_every, n)
+    }
+
+    /// Whether this allocation is to be refused.
+    fn refuses(&mut self) -> bool {
+        if self.refuse_every == 0 {
+            return false;
+        }
+        // The next allocation is asked about, too.
+        self.credit = 0;
+        self.refuse_in = self.refuse_in.saturating_sub(1);
+        if self.refuse_in > 0 {
+            return false;
+        }
+        self.refuse_in = self.refuse_every;
+        true
+    }
+
     /// Runs the cycle that is under way to its end, from a safe point.
     fn finish_cycle(&mut self, stack: &[Value]) {
         while self.phase == Phase::Mark {
@@ -189,7 +275,7 @@ impl Heap {
     /// A step of whatever is under way, because so much was allocated.
     #[cold]
     #[inline(never)]
-    pub(super) fn step(&mut self) {
+    pub(super) fn step(&mut self) -> Result<(), OutOfMemory> {
         // What was allocated at once beyond the stride is paid for at once.
         let due = (STRIDE - self.credit.min(0)) as u64;
         self.credit = STRIDE;
@@ -221,6 +307,10 @@ impl Heap {
         } else if self.compaction_due() {
             self.begin_compaction();
         }
+        if self.refuses() {
+            return Err(OutOfMemory);
+        }
+        Ok(())
     }
 
     /// Memory has run out between two safe points: does what can be done there.
@@ -414,7 +504,7 @@ impl Heap {
         unsafe {
             if scan.part == 0 {
                 let meta = (*cell).meta;
-                let weak = self.weakness(meta);
+                let weak = if self.strong { 0 } else { self.weakness(meta) };
                 if meta != 0 {
                     self.mark(meta);
                 }
@@ -465,11 +555,7 @@ impl Heap {
     unsafe fn scan_node(&mut self, node: *mut Node, weak: u16) {
         // SAFETY: the caller's promise.
         unsafe {
-            let key = Value {
-                tag: (*node).tag,
-                aux: 0,
-                payload: (*node).key,
-            };
+            let key = (*node).key();
             if (*node).value.is_nil() {
                 // The shared empty node is never written.
                 if reference(key).is_some_and(|r| !self.is_marked(r)) {
@@ -506,12 +592,18 @@ impl Heap {
         self.drain();
         self.converge();
         self.clear_weak(true);
+        self.begin_sweep();
+        self.account(self.marked - before + 16 * stack.len() as u64);
+    }
+
+    fn begin_sweep(&mut self) {
         self.barrier &= !BARRIER_MARK;
         self.phase = Phase::Sweep;
         self.sweep = self.cells;
         self.credit = STRIDE;
         self.stepped = true;
-        self.account(self.marked - before + 16 * stack.len() as u64);
+        // Finalizers may run from now on.
+        self.attention |= self.doomed != 0;
     }
 
     fn drain(&mut self) {
@@ -550,11 +642,7 @@ impl Heap {
     fn mark_ephemerons(&mut self, r: Ref) -> bool {
         let mut changed = false;
         self.each_node(r, &mut |heap, node| {
-            let key = Value {
-                tag: node.tag,
-                aux: 0,
-                payload: node.key,
-            };
+            let key = node.key();
             if reference(key).is_none_or(|k| heap.is_marked(k) || heap.is_plain(k))
                 && reference(node.value).is_some_and(|v| !heap.is_marked(v))
             {
@@ -615,11 +703,7 @@ impl Heap {
                 self.clear_array(r);
             }
             self.each_node(r, &mut |heap, node| {
-                let key = Value {
-                    tag: node.tag,
-                    aux: 0,
-                    payload: node.key,
-                };
+                let key = node.key();
                 let gone = weak & WEAK_VALUES != 0 && heap.is_gone(node.value)
                     || last && weak & WEAK_KEYS != 0 && heap.is_gone(key);
                 if gone {
@@ -793,9 +877,6 @@ impl Heap {
             .min(latest)
             .max(used + self.guarantee / 64);
         self.credit = 0;
-        if self.doomed != 0 {
-            self.attention = true;
-        }
     }
 
     // --- sliding -------------------------------------------------------------------------------------

@@ -107,6 +107,12 @@ pub struct Heap {
     stopped: bool,
     /// Everything is collected at every safe point.
     stress: bool,
+    /// Every so manyth allocation is refused, 0 for none: for tests.
+    refuse_every: u32,
+    /// Allocations until the next one is refused.
+    refuse_in: u32,
+    /// No table counts as weak in this cycle.
+    strong: bool,
     /// First free cell.
     free: Ref,
     cells: Ref,
@@ -115,8 +121,10 @@ pub struct Heap {
     bodies: Ref,
     bodies_top: Ref,
     bodies_end: Ref,
-    /// Number of the packet at hand.
+    /// Number of the step at hand: see [`Heap::begin_step`].
     serial: u32,
+    /// The number of the first step of the packet at hand.
+    packet_serial: u32,
     /// Hash keys.
     seed: [u64; 2],
     /// The shared empty node.
@@ -214,6 +222,9 @@ impl Heap {
             attention: false,
             stopped: false,
             stress: false,
+            refuse_every: 0,
+            refuse_in: 0,
+            strong: false,
             free: 0,
             cells,
             cells_top: cells,
@@ -222,6 +233,7 @@ impl Heap {
             bodies_top: bodies,
             bodies_end: bodies + sizes.bodies,
             serial: 0,
+            packet_serial: 0,
             seed: [seed[0] | 1, seed[1] | 1],
             empty: cells - CELL,
             events: [Value::NIL; Event::COUNT],
@@ -305,7 +317,7 @@ impl Heap {
     pub(crate) fn new_cell(&mut self, kind: Kind, flags: u16) -> Result<Ref, OutOfMemory> {
         self.credit -= i64::from(CELL);
         if self.credit < 0 {
-            self.step();
+            self.step()?;
         }
         let r = self.free;
         let next = if r != 0 {
@@ -410,7 +422,7 @@ impl Heap {
         let size = (bytes as u32).next_multiple_of(16) + BODY_HEADER;
         self.credit -= i64::from(size);
         if self.credit < 0 {
-            self.step();
+            self.step()?;
         }
         if size > self.bodies_end - self.bodies_top {
             self.collect_now();
@@ -418,7 +430,7 @@ impl Heap {
                 return Err(OutOfMemory);
             }
         }
-        if self.header(owner).serial != self.serial {
+        if !self.is_young(owner) {
             self.escaped = true;
         }
         let at = self.bodies_top;
@@ -478,7 +490,7 @@ impl Heap {
         // SAFETY: as above; the room behind it was free.
         unsafe { (*header).size = wanted };
         // SAFETY: the owner of a body that is not garbage is a cell.
-        if self.header(unsafe { (*header).owner }).serial != self.serial {
+        if !self.is_young(unsafe { (*header).owner }) {
             self.escaped = true;
         }
         true
@@ -685,10 +697,8 @@ impl Heap {
     /// A packet begins.
     #[inline]
     pub fn begin_packet(&mut self) {
-        self.serial = match self.serial.checked_add(1) {
-            Some(serial) => serial,
-            None => self.restart_serials(),
-        };
+        self.begin_step();
+        self.packet_serial = self.serial;
         self.stepped = false;
         self.escaped = false;
         self.barrier |= BARRIER_YOUNG;
@@ -702,9 +712,29 @@ impl Heap {
         };
     }
 
-    /// Every cell becomes older than every packet to come, before serials repeat.
+    /// A step of the machine begins: nobody but the stack and the heap holds what was allocated until
+    /// now. What a native function allocates has the number of its step, so that a collection in the
+    /// midst of it ([`Heap::collect_within`]) knows what the function may hold where it cannot look.
+    /// Fewer steps than there could be only make it keep more.
+    #[inline(always)]
+    pub fn begin_step(&mut self) {
+        self.serial = match self.serial.checked_add(1) {
+            Some(serial) => serial,
+            None => self.restart_serials(),
+        };
+    }
+
+    /// Whether a cell was allocated since the packet at hand began.
+    #[inline(always)]
+    fn is_young(&self, r: Ref) -> bool {
+        self.header(r).serial >= self.packet_serial
+    }
+
+    /// Every cell becomes older than every step to come, before their numbers repeat.
     #[cold]
     fn restart_serials(&mut self) -> u32 {
+        self.packet_serial = 1;
+        self.escaped = true;
         let mut r = self.cells;
         while r < self.cells_top {
             // SAFETY: a cell of the region.
@@ -769,8 +799,8 @@ impl Heap {
             self.shade(new);
         }
         if let Some(r) = reference(new)
-            && self.header(r).serial == self.serial
-            && self.header(container).serial != self.serial
+            && self.is_young(r)
+            && !self.is_young(container)
         {
             self.escaped = true;
         }

@@ -481,11 +481,7 @@ impl Heap {
                     (*cell).hash_live += 1;
                     (*cell).header.flags &= ABSENT - 1;
                     // The collector may have met the key while the node was empty.
-                    let key = Value {
-                        tag: (*node).tag,
-                        aux: 0,
-                        payload: (*node).key,
-                    };
+                    let key = (*node).key();
                     self.store_barrier(t, Value::NIL, key);
                 } else {
                     (*cell).hash_live -= 1;
@@ -786,16 +782,8 @@ impl Heap {
     #[inline(always)]
     fn shade_node(&mut self, node: &Node) {
         if self.barrier & super::BARRIER_MARK != 0 {
-            let (key, value) = (
-                Value {
-                    tag: node.tag,
-                    aux: 0,
-                    payload: node.key,
-                },
-                node.value,
-            );
-            self.shade(key);
-            self.shade(value);
+            self.shade(node.key());
+            self.shade(node.value);
         }
     }
 
@@ -1003,12 +991,7 @@ impl Heap {
                     let node = self.at::<Node>(nodes).add(position as usize);
                     position += 1;
                     if !(*node).value.is_nil() {
-                        let key = Value {
-                            tag: (*node).tag,
-                            aux: 0,
-                            payload: (*node).key,
-                        };
-                        return Ok(Some((key, (*node).value)));
+                        return Ok(Some(((*node).key(), (*node).value)));
                     }
                 }
                 position -= count;

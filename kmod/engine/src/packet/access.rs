@@ -148,10 +148,7 @@ pub fn value_of(vm: &mut Vm, got: Got) -> Result<Value, Raise> {
         Got::Flag(flag) => Value::boolean(flag),
         Got::Int(n) => Value::int(n),
         Got::Addr4(address) => addr4(address),
-        Got::Addr6(bytes) => {
-            let made = vm.heap.new_addr6(bytes);
-            vm.memory(made)?
-        }
+        Got::Addr6(bytes) => vm.allocate(|heap| heap.new_addr6(bytes))?,
         Got::View(kind, offset) => vm.packet.view(kind, offset),
         Got::Bytes(offset, len) => bytes(vm, offset, len)?,
         Got::Name(name) => vm.new_string(name.as_bytes())?,
@@ -180,8 +177,7 @@ pub fn bytes(vm: &mut Vm, offset: u32, len: u32) -> Result<Value, Raise> {
         });
     }
     vm.charge(u64::from(len) / 64)?;
-    let made = vm.heap.new_buffer(len as usize);
-    let buffer = vm.memory(made)?;
+    let buffer = vm.new_buffer(len as usize)?;
     let mut piece = [0; 128];
     let mut done = 0;
     while done < len {
@@ -190,8 +186,7 @@ pub fn bytes(vm: &mut Vm, offset: u32, len: u32) -> Result<Value, Raise> {
         if !vm.packet.fetch(offset.wrapping_add(done), part) {
             return Ok(Value::NIL);
         }
-        let pushed = vm.heap.push_bytes(buffer, part);
-        vm.memory(pushed)?;
+        vm.push_bytes(buffer, part)?;
         done = done.wrapping_add(count);
     }
     Ok(vm.heap.finish_buffer(buffer))

@@ -187,10 +187,7 @@ pub fn address_of(vm: &Vm, v: Value) -> Option<Address> {
 pub fn address_value(vm: &mut Vm, address: Address) -> Result<Value, Raise> {
     match address {
         Address::V4(a) => Ok(addr4(a)),
-        Address::V6(bytes) => {
-            let made = vm.heap.new_addr6(bytes);
-            vm.memory(made)
-        }
+        Address::V6(bytes) => vm.allocate(|heap| heap.new_addr6(bytes)),
     }
 }
 
@@ -328,13 +325,11 @@ fn tostring(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 
 /// `..` with an address, a verdict or a packet on one side: its text.
 fn concat(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let made = vm.heap.new_buffer(64);
-    let buffer = vm.memory(made)?;
+    let buffer = vm.new_buffer(64)?;
     for i in 0..2 {
         let v = vm.arg(&f, i);
         if let Some(text) = text_of(vm, v) {
-            let pushed = vm.heap.push_bytes(buffer, text.as_bytes());
-            vm.memory(pushed)?;
+            vm.push_bytes(buffer, text.as_bytes())?;
         } else {
             let text = vm.check_str(&f, i)?;
             let len = vm.bytes(text).len();

@@ -109,8 +109,7 @@ fn error(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         return Err(vm.raise(message));
     }
     let position = vm.position(u32::try_from(level).unwrap_or(u32::MAX))?;
-    let r = vm.heap.new_buffer(0);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(0)?;
     vm.push_part(buffer, position, 0, usize::MAX)?;
     vm.push_part(buffer, message, 0, usize::MAX)?;
     let whole = vm.heap.finish_buffer(buffer);
@@ -142,8 +141,7 @@ fn tostring(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 fn print(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let mut answer = None;
     if f.state == 0 {
-        let r = vm.heap.new_buffer(0);
-        let line = vm.memory(r)?;
+        let line = vm.new_buffer(0)?;
         vm.push(Value::object(Tag::Str, line))?;
         vm.push(Value::int(0))?;
     } else {
@@ -161,8 +159,7 @@ fn print(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             done_or_call!(text_of(vm, v)?, 1, 1)
         };
         if i > 0 {
-            let r = vm.heap.push_bytes(line, b"\t");
-            vm.memory(r)?;
+            vm.push_bytes(line, b"\t")?;
         }
         vm.charge(bulk(vm.bytes(text).len()))?;
         vm.push_part(line, text, 0, usize::MAX)?;
@@ -197,10 +194,8 @@ fn warn(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         return Ok(Step::Return(0));
     }
     if vm.library.warnings {
-        let r = vm.heap.new_buffer(0);
-        let line = vm.memory(r)?;
-        let r = vm.heap.push_bytes(line, b"Lua warning: ");
-        vm.memory(r)?;
+        let line = vm.new_buffer(0)?;
+        vm.push_bytes(line, b"Lua warning: ")?;
         for i in 0..f.count {
             let part = vm.arg(&f, i);
             vm.push_part(line, part, 0, usize::MAX)?;

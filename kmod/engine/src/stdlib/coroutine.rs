@@ -151,8 +151,7 @@ fn raise_here(vm: &mut Vm, error: Value) -> Result<Step, Raise> {
         return Err(vm.raise(error));
     }
     let position = vm.position(1)?;
-    let r = vm.heap.new_buffer(0);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(0)?;
     vm.push_part(buffer, position, 0, usize::MAX)?;
     vm.push_part(buffer, error, 0, usize::MAX)?;
     let whole = vm.heap.finish_buffer(buffer);

@@ -34,8 +34,7 @@ fn traceback(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     }
     let own = thread == vm.running() || (thread == vm.library.main && vm.running() == 0);
     let level = vm.opt_int(&f, i.wrapping_add(1), i64::from(own))?;
-    let r = vm.heap.new_buffer(0);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(0)?;
     if !message.is_nil() {
         let message = vm.check_str(&f, i)?;
         vm.push_part(buffer, message, 0, usize::MAX)?;

@@ -24,8 +24,7 @@ const LOCALS: u32 = 3;
 pub fn format(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     if f.state == 0 {
         vm.check_str(&f, 0)?;
-        let r = vm.heap.new_buffer(0);
-        let buffer = vm.memory(r)?;
+        let buffer = vm.new_buffer(0)?;
         vm.push(Value::object(Tag::Str, buffer))?;
         vm.push(Value::int(0))?;
         vm.push(Value::int(0))?;
@@ -166,8 +165,7 @@ fn convert(
             let mut room = [0u8; 128];
             let mut out = Text::new(&mut room);
             number::int(&mut out, spec, conversion, value);
-            let r = vm.heap.push_bytes(buffer, out.bytes());
-            vm.memory(r)?;
+            vm.push_bytes(buffer, out.bytes())?;
         }
         b'c' => {
             let value = vm.check_int(f, i)?;
@@ -193,12 +191,9 @@ fn pad(vm: &mut Vm, buffer: Ref, spec: Spec, text: &[u8]) -> Result<(), Raise> {
     } else {
         (missing, 0)
     };
-    let r = vm
-        .heap
-        .push_fill(buffer, b' ', before)
-        .and_then(|()| vm.heap.push_bytes(buffer, text))
-        .and_then(|()| vm.heap.push_fill(buffer, b' ', behind));
-    vm.memory(r)
+    vm.push_fill(buffer, b' ', before)?;
+    vm.push_bytes(buffer, text)?;
+    vm.push_fill(buffer, b' ', behind)
 }
 
 /// Appends a float. Its digits need more room than the stack of a kernel has: the buffer lends it.
@@ -216,8 +211,7 @@ fn float(vm: &mut Vm, buffer: Ref, spec: Spec, conversion: u8, value: f64) -> Re
     // The long way costs a pass over the expansion for each 19 digits.
     vm.charge(if large || precision > 17 { 40 } else { 8 })?;
     let have = vm.heap.buffer_bytes(buffer).len();
-    let r = vm.heap.push_fill(buffer, 0, room.wrapping_add(work));
-    vm.memory(r)?;
+    vm.push_fill(buffer, 0, room.wrapping_add(work))?;
     let bytes = vm
         .heap
         .buffer_bytes_mut(buffer)
@@ -286,11 +280,9 @@ fn string(
     } else {
         (missing, 0)
     };
-    let r = vm.heap.push_fill(buffer, b' ', before);
-    vm.memory(r)?;
+    vm.push_fill(buffer, b' ', before)?;
     vm.push_part(buffer, text, 0, shown)?;
-    let r = vm.heap.push_fill(buffer, b' ', behind);
-    vm.memory(r)?;
+    vm.push_fill(buffer, b' ', behind)?;
     done
 }
 
@@ -320,8 +312,7 @@ fn quote(vm: &mut Vm, f: &Args, buffer: Ref, i: u32) -> Result<(), Raise> {
             return Err(vm.arg_error(f, i, format_args!("value has no literal form")));
         }
     }
-    let r = vm.heap.push_bytes(buffer, out.bytes());
-    vm.memory(r)
+    vm.push_bytes(buffer, out.bytes())
 }
 
 /// How a value is written in a program.
@@ -347,8 +338,7 @@ fn literal(v: Value) -> Literal {
 fn quote_string(vm: &mut Vm, buffer: Ref, s: Value) -> Result<(), Raise> {
     let len = vm.bytes(s).len();
     vm.charge(bytewise(len).saturating_mul(8))?;
-    let r = vm.heap.push_bytes(buffer, b"\"");
-    vm.memory(r)?;
+    vm.push_bytes(buffer, b"\"")?;
     for i in 0..len {
         let b = vm.bytes(s).get(i).copied().unwrap_or(0);
         let next = vm.bytes(s).get(i.wrapping_add(1)).copied().unwrap_or(0);
@@ -367,9 +357,7 @@ fn quote_string(vm: &mut Vm, buffer: Ref, s: Value) -> Result<(), Raise> {
             }
             _ => out.byte(b),
         }
-        let r = vm.heap.push_bytes(buffer, out.bytes());
-        vm.memory(r)?;
+        vm.push_bytes(buffer, out.bytes())?;
     }
-    let r = vm.heap.push_bytes(buffer, b"\"");
-    vm.memory(r)
+    vm.push_bytes(buffer, b"\"")
 }

@@ -45,8 +45,7 @@ pub fn load(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         if !is_function(chunk) {
             return Err(vm.type_error(&f, 0, "function"));
         }
-        let r = vm.heap.new_buffer(0);
-        let buffer = vm.memory(r)?;
+        let buffer = vm.new_buffer(0)?;
         vm.push(Value::object(Tag::Str, buffer))?;
     }
     let buffer = vm.get(local(&f, 0)).as_ref();
@@ -114,8 +113,7 @@ fn compile(vm: &mut Vm, f: &Args, text: Value) -> Result<Step, Raise> {
         for (slot, b) in shown.iter_mut().zip(given) {
             *slot = *b;
         }
-        let r = vm.heap.new_buffer(0);
-        let buffer = vm.memory(r)?;
+        let buffer = vm.new_buffer(0)?;
         let shown = Bytes(shown.get(..len).unwrap_or_default());
         vm.write(
             buffer,

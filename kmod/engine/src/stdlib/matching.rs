@@ -290,8 +290,7 @@ fn begin_gsub(vm: &mut Vm, f: &Args) -> Result<(), Raise> {
         _ if is_function(replacement) => {}
         _ => return Err(vm.type_error(f, 2, "string/function/table")),
     }
-    let r = vm.heap.new_buffer(0);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(0)?;
     vm.push(Value::object(Tag::Str, buffer))?;
     for value in [0, -1, 0, 0, maximum] {
         vm.push(Value::int(value))?;

@@ -164,8 +164,7 @@ fn date(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         return Ok(Step::Return(1));
     }
     let zone = if utc { "GMT" } else { "UTC" };
-    let r = vm.heap.new_buffer(0);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(0)?;
     vm.charge(bulk(vm.bytes(format).len()))?;
     loop {
         let rest = vm.bytes(format).get(at..).unwrap_or_default();
@@ -188,8 +187,7 @@ fn date(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         let mut room = [0u8; 64];
         let mut out = Text::new(&mut room);
         calendar::format(&mut out, &date, conversion, zone);
-        let r = vm.heap.push_bytes(buffer, out.bytes());
-        vm.memory(r)?;
+        vm.push_bytes(buffer, out.bytes())?;
         at = at.wrapping_add(plain).wrapping_add(len).wrapping_add(1);
     }
     let s = vm.heap.finish_buffer(buffer);

@@ -26,14 +26,12 @@ fn next(vm: &mut Vm, f: &Args, format: &mut Format, total: usize) -> Result<Opti
 }
 
 fn put(vm: &mut Vm, buffer: Ref, bytes: &[u8]) -> Result<(), Raise> {
-    let r = vm.heap.push_bytes(buffer, bytes);
-    vm.memory(r)
+    vm.push_bytes(buffer, bytes)
 }
 
 fn fill(vm: &mut Vm, buffer: Ref, count: usize) -> Result<(), Raise> {
     vm.charge(bulk(count))?;
-    let r = vm.heap.push_fill(buffer, 0, count);
-    vm.memory(r)
+    vm.push_fill(buffer, 0, count)
 }
 
 fn put_int(vm: &mut Vm, buffer: Ref, value: i64, size: usize, little: bool) -> Result<(), Raise> {
@@ -50,8 +48,7 @@ pub fn pack(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         count: f.count.wrapping_add(1),
         ..f
     };
-    let r = vm.heap.new_buffer(0);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(0)?;
     let mut format = Format::default();
     let mut i = 0u32;
     loop {

@@ -107,12 +107,10 @@ fn char(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         vm.push(s)?;
         return Ok(Step::Return(1));
     }
-    let r = vm.heap.new_buffer(f.count as usize);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(f.count as usize)?;
     for i in 0..f.count {
         let b = code(vm, &f, i)?;
-        let r = vm.heap.push_bytes(buffer, &[b]);
-        vm.memory(r)?;
+        vm.push_bytes(buffer, &[b])?;
     }
     let s = vm.heap.finish_buffer(buffer);
     vm.push(s)?;
@@ -195,8 +193,7 @@ fn rep(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     }
     let total = unit.wrapping_mul(count).wrapping_sub(gap);
     vm.charge(bulk(total))?;
-    let r = vm.heap.new_buffer(total);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(total)?;
     vm.push_part(buffer, s, 0, len)?;
     if let Some(separator) = separator
         && count > 1
@@ -207,8 +204,7 @@ fn rep(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let mut have = vm.heap.buffer_bytes(buffer).len();
     while have < total {
         let more = have.min(total.wrapping_sub(have));
-        let r = vm.heap.push_part(buffer, buffer, 0, more);
-        vm.memory(r)?;
+        vm.allocate(|heap| heap.push_part(buffer, buffer, 0, more))?;
         have = have.wrapping_add(more);
     }
     let s = vm.heap.finish_buffer(buffer);

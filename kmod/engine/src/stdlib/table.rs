@@ -339,8 +339,7 @@ fn concat(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         let from = vm.opt_int(&f, 2, 1)?;
         let to = vm.opt_int(&f, 3, answer.as_int())?;
         vm.set_top(f.base.wrapping_add(f.count))?;
-        let r = vm.heap.new_buffer(0);
-        let buffer = vm.memory(r)?;
+        let buffer = vm.new_buffer(0)?;
         vm.push(Value::object(Tag::Str, buffer))?;
         vm.push(Value::int(from))?;
         vm.push(Value::int(to))?;

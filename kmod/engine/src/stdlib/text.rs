@@ -43,8 +43,7 @@ pub fn text_result(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
 
 /// `type: 0x…`.
 fn named(vm: &mut Vm, v: Value) -> Result<Value, Raise> {
-    let r = vm.heap.new_buffer(32);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(32)?;
     let name = vm.metamethod(v, Event::Name);
     if matches!(name.tag, Tag::Str | Tag::Bytes) {
         vm.push_part(buffer, name, 0, usize::MAX)?;
@@ -60,8 +59,7 @@ fn named(vm: &mut Vm, v: Value) -> Result<Value, Raise> {
 }
 
 fn put(vm: &mut Vm, buffer: Ref, bytes: &[u8]) -> Result<(), Raise> {
-    let r = vm.heap.push_bytes(buffer, bytes);
-    vm.memory(r)
+    vm.push_bytes(buffer, bytes)
 }
 
 /// A place as C shows a pointer.

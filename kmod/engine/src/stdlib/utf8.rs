@@ -48,8 +48,7 @@ fn position(at: i64, len: usize) -> i64 {
 
 fn char(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.charge(bytewise(f.count as usize))?;
-    let r = vm.heap.new_buffer(f.count as usize);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(f.count as usize)?;
     for i in 0..f.count {
         let code = vm.check_int(&f, i)? as u64;
         if code > unicode::MAX {

@@ -8,7 +8,6 @@ use super::{
     META, TAIL, UNWINDING, Vm, lib,
 };
 use crate::memory::cell::{ClosureCell, Kind};
-use crate::memory::{BARRIER_YOUNG, Roots};
 use crate::stdlib;
 use crate::value::{Ref, Tag, Value};
 
@@ -189,7 +188,11 @@ impl Vm {
                 FrameKind::Lua if self.heap.doomed == 0 || !self.finalizes_now() => {
                     return Ok(Flow::Frame);
                 }
-                FrameKind::Lua => self.start_finalizer()?,
+                FrameKind::Lua => {
+                    if !self.start_finalizer()? {
+                        return Ok(Flow::Frame);
+                    }
+                }
                 FrameKind::Native => {
                     let args = Args {
                         base: f.base,
@@ -202,15 +205,30 @@ impl Vm {
                             self.fault(format_args!("a native function that does not exist"))
                         );
                     };
+                    self.heap.begin_step();
                     let step = (def.call)(self, args)?;
                     self.perform(step)?;
                     if self.heap.wants_safe_point() {
-                        self.safe_point();
+                        let live = self.live_after(step, &f);
+                        self.safe_point(live);
                     }
                 }
                 _ => return Ok(Flow::Leave),
             }
         }
+    }
+
+    /// The first slot that is not in use after a native function's step: when it returned to a Lua
+    /// function, the one behind its results.
+    fn live_after(&self, step: Step, f: &Frame) -> u32 {
+        let returned = matches!(step, Step::Return(_)) && f.flags & !TAIL == 0;
+        if returned && self.this().kind == FrameKind::Lua {
+            return match u32::try_from(f.wanted) {
+                Ok(wanted) => f.func + wanted,
+                Err(_) => self.top,
+            };
+        }
+        self.in_use()
     }
 
     /// Does what the native function on top asks for.
@@ -237,6 +255,10 @@ impl Vm {
                 self.call_value(top - nargs - 1, nargs, ALL_RESULTS, 0)
             }
             Step::TailCall { nargs } => self.tail_call_native(nargs),
+            Step::Again { state } => {
+                self.this_mut().pc = state;
+                Ok(())
+            }
             Step::Yield(n) => self.suspend(n),
             Step::Resume {
                 nargs,
@@ -345,8 +367,7 @@ impl Vm {
             return Ok(());
         }
         if f.flags & FINALIZER != 0 {
-            self.finalizing = false;
-            self.top = self.finalizer_top;
+            self.finalizer_done();
         }
         Ok(())
     }
@@ -699,94 +720,8 @@ impl Vm {
         self.depth -= 1;
     }
 
-    /// Gives the collector its safe point.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn safe_point(&mut self) {
-        self.collector(false);
-        self.fuel -= (core::mem::take(&mut self.heap.work) / 4) as i64;
-    }
-
-    /// A full collection.
-    pub fn collect(&mut self) {
-        self.collector(true);
-        self.heap.work = 0;
-    }
-
-    /// Shows the collector everything that is in use.
-    fn collector(&mut self, full: bool) {
-        // Results "up to the top" may lie above the frame that waits for them.
-        let extent = self.extent().max(self.top);
-        let end = self.stack_soft + super::MARGIN;
-        let fixed = [Value::object(Tag::Thread, self.thread), self.error];
-        let tables = [self.globals, self.loaded];
-        // SAFETY: the stack is allocated to its limit and a margin beyond; the two parts do not overlap.
-        let (stack, rest) = unsafe {
-            (
-                core::slice::from_raw_parts(self.stack, extent as usize),
-                core::slice::from_raw_parts_mut(
-                    self.slot(extent),
-                    end.saturating_sub(extent) as usize,
-                ),
-            )
-        };
-        let roots = Roots {
-            values: [&fixed, &self.handles, &self.reasons],
-            tables: [&tables, &self.metatables],
-        };
-        if full {
-            self.heap.collect(&roots, stack, rest);
-        } else {
-            self.heap.safe_point(&roots, stack, rest);
-        }
-    }
-
     /// The value's reference when it is a Lua closure.
     pub(crate) fn lua_closure(&self, v: Value) -> Option<Ref> {
         (v.tag == Tag::Closure && self.heap.kind(v.as_ref()) == Kind::Closure).then(|| v.as_ref())
-    }
-
-    // --- finalizers ----------------------------------------------------------------------------------
-
-    /// Whether finalizers run between instructions: not while a packet waits for its verdict.
-    fn finalizes_now(&self) -> bool {
-        !self.finalizing && self.heap.barrier & BARRIER_YOUNG == 0
-    }
-
-    /// Puts the call of a finalizer on top of the Lua function that runs.
-    fn start_finalizer(&mut self) -> Result<(), Raise> {
-        while let Some(t) = self.heap.take_doomed() {
-            let v = Value::object(Tag::Table, t);
-            let finalizer = self.metamethod(v, Event::Gc);
-            if super::native::is_function(finalizer) {
-                self.finalizer_top = self.top;
-                self.top = self.extent().max(self.top);
-                let at = self.top;
-                self.push_meta_call(finalizer, &[v])?;
-                self.finalizing = true;
-                return self.call_value(at, 1, 0, FINALIZER);
-            }
-        }
-        Ok(())
-    }
-
-    /// Calls every finalizer that waits, from outside any function. Each error is dropped.
-    pub(crate) fn run_finalizers(&mut self) {
-        while let Some(t) = self.heap.take_doomed() {
-            let v = Value::object(Tag::Table, t);
-            let finalizer = self.metamethod(v, Event::Gc);
-            if super::native::is_function(finalizer) {
-                let _ = self.call_from_host(finalizer, &[v], 0, |_, _| ());
-            }
-            if self.fuel < 0 {
-                return;
-            }
-        }
-    }
-
-    /// The environment ends: everything with a finalizer is finalized.
-    pub fn finish(&mut self) {
-        self.heap.doom_all();
-        self.run_finalizers();
     }
 }

@@ -9,7 +9,6 @@
 use super::call::Flow;
 use super::error::Raise;
 use super::{COROUTINE, FINALIZER, Frame, FrameKind, RESUMES, Vm};
-use crate::memory::OutOfMemory;
 use crate::memory::cell::{Header, Kind, ThreadCell};
 use crate::value::{Ref, Tag, Value};
 use core::mem::offset_of;
@@ -39,8 +38,7 @@ impl Vm {
 
     /// A coroutine that will call a function.
     pub fn new_thread(&mut self, function: Value) -> Result<Value, Raise> {
-        let r = self.heap.new_cell(Kind::Thread, Status::Suspended as u16);
-        let t = self.memory(r)?;
+        let t = self.allocate(|heap| heap.new_cell(Kind::Thread, Status::Suspended as u16))?;
         // SAFETY: the cell is a thread now.
         unsafe {
             let cell = self.thread_cell(t);
@@ -80,7 +78,7 @@ impl Vm {
     }
 
     /// Makes the body of a coroutine hold so many bytes; what it held is gone.
-    fn reserve_body(&mut self, t: Ref, bytes: u64) -> Result<(), OutOfMemory> {
+    fn reserve_body(&mut self, t: Ref, bytes: u64) -> Result<(), Raise> {
         // SAFETY: a thread's cell; its body is replaced as a whole.
         unsafe {
             let cell = self.thread_cell(t);
@@ -93,7 +91,7 @@ impl Vm {
             (*cell).capacity = 0;
             let old = core::mem::replace(&mut (*cell).body, 0);
             self.heap.free_body(old);
-            let body = self.heap.new_body(t, BODY, bytes)?;
+            let body = self.allocate(|heap| heap.new_body(t, BODY, bytes))?;
             let capacity = self.heap.body_capacity(body);
             (*self.thread_cell(t)).capacity = capacity;
         }
@@ -102,8 +100,7 @@ impl Vm {
 
     /// Saves values alone.
     fn keep_values(&mut self, t: Ref, values: &[Value]) -> Result<(), Raise> {
-        let r = self.reserve_body(t, 16 * values.len() as u64);
-        self.memory(r)?;
+        self.reserve_body(t, 16 * values.len() as u64)?;
         // SAFETY: the body holds them.
         unsafe {
             let cell = self.thread_cell(t);
@@ -162,13 +159,9 @@ impl Vm {
         let tbc = self.tbc_from(base);
         let bytes = u64::from(end - base) * 16 + u64::from(frames) * 32 + u64::from(tbc) * 4;
         self.charge(bytes / 1024)?;
-        if self.reserve_body(t, bytes).is_err() {
-            self.collect();
-            let r = self.reserve_body(t, bytes);
-            if let Err(raise) = self.memory(r) {
-                self.this_mut().kind = FrameKind::Native;
-                return Err(raise);
-            }
+        if let Err(raise) = self.reserve_body(t, bytes) {
+            self.this_mut().kind = FrameKind::Native;
+            return Err(raise);
         }
         self.heap.escaped = true;
         self.save(t, base, end, frame_base, tbc);
@@ -415,12 +408,16 @@ impl Vm {
     /// Every running coroutine ends: the host takes over.
     pub(crate) fn leave_threads(&mut self) {
         while self.thread != 0 {
-            let t = self.thread;
-            self.set_status(t, Status::Dead);
-            self.drop_body(t);
-            self.leave(t);
-            self.set_status(t, Status::Dead);
+            self.abandon_thread();
         }
+    }
+
+    /// The running coroutine ends.
+    pub(crate) fn abandon_thread(&mut self) {
+        let t = self.thread;
+        self.drop_body(t);
+        self.leave(t);
+        self.set_status(t, Status::Dead);
     }
 
     // --- close ---------------------------------------------------------------------------------------

@@ -139,6 +139,7 @@ impl Vm {
         vm.packet_fuel = config.packet_fuel;
         vm.cookie = config.cookie;
         vm.fuel = i64::try_from(config.load_fuel).unwrap_or(i64::MAX);
+        vm.finalizer_fuel = vm.fuel;
         vm.random = [
             seed[0] ^ 0x9e37_79b9,
             seed[1],
@@ -306,8 +307,7 @@ impl Vm {
 
     fn main_closure(&mut self, proto: Ref, env: Value) -> Result<Value, Raise> {
         let count = usize::from(self.proto(proto).upvalues);
-        let r = self.heap.new_closure(proto, count);
-        let closure = self.memory(r)?;
+        let closure = self.allocate(|heap| heap.new_closure(proto, count))?;
         if count > 0 {
             let env = self.stored(env)?;
             let boxed = self
@@ -315,8 +315,8 @@ impl Vm {
                 .and_then(|(image, record)| image.upvalue(&record, 0))
                 .is_some_and(|upvalue| upvalue.boxed);
             let env = if boxed {
-                let b = self.heap.new_box(env);
-                Value::object(Tag::Box, self.memory(b)?)
+                let b = self.allocate(|heap| heap.new_box(env))?;
+                Value::object(Tag::Box, b)
             } else {
                 env
             };
@@ -358,10 +358,8 @@ impl Vm {
         name: Value,
         env: Value,
     ) -> Result<Option<Result<Value, Value>>, Raise> {
-        let r = self.heap.new_buffer(workspace);
-        let buffer = self.memory(r)?;
-        let r = self.heap.push_fill(buffer, 0, workspace);
-        self.memory(r)?;
+        let buffer = self.new_buffer(workspace)?;
+        self.push_fill(buffer, 0, workspace)?;
         let options = Options {
             packet: false,
             file: false,
@@ -387,16 +385,14 @@ impl Vm {
             Err(fault) if fault.is_out_of_memory() => None,
             Err(fault) => {
                 let len = fault.message(self.heap.buffer_bytes(buffer)).len();
-                let r = self.heap.new_buffer(len);
-                let message = self.memory(r)?;
+                let message = self.new_buffer(len)?;
                 // SAFETY: the message is in the workspace or part of the program; the buffer for it has
                 // room, so nothing moves while it is copied.
                 let words = unsafe {
                     let words = fault.message(self.heap.buffer_bytes(buffer));
                     core::slice::from_raw_parts(words.as_ptr(), words.len())
                 };
-                let r = self.heap.push_bytes(message, words);
-                self.memory(r)?;
+                self.push_bytes(message, words)?;
                 Some(Err(self.heap.finish_buffer(message)))
             }
         };
@@ -426,8 +422,7 @@ impl Vm {
         };
         let start = (len as u32).next_multiple_of(16);
         let total = u64::from(start) + u64::from(constants) * 16 + u64::from(protos) * 4;
-        let r = self.heap.new_cell(Kind::Image, 0);
-        let cell_ref = self.memory(r)?;
+        let cell_ref = self.allocate(|heap| heap.new_cell(Kind::Image, 0))?;
         // SAFETY: the cell is an image now, with nothing in it until its body is there.
         unsafe {
             let cell = self.heap.at::<ImageCell>(cell_ref);
@@ -441,10 +436,8 @@ impl Vm {
                 protos: 0,
             });
         }
-        let r = self
-            .heap
-            .new_body(cell_ref, offset_of!(ImageCell, body) as u32, total);
-        let body = self.memory(r)?;
+        let field = offset_of!(ImageCell, body) as u32;
+        let body = self.allocate(|heap| heap.new_body(cell_ref, field, total))?;
         // SAFETY: the new body holds the image; the old one is another.
         unsafe {
             let from = self.heap.buffer_bytes(buffer).as_ptr();
@@ -464,8 +457,7 @@ impl Vm {
         let mut first = 0;
         let mut last = 0;
         for i in 0..protos {
-            let r = self.heap.new_cell(Kind::Proto, 0);
-            let r = self.memory(r)?;
+            let r = self.allocate(|heap| heap.new_cell(Kind::Proto, 0))?;
             // SAFETY: the cell is a prototype now; it follows the image when that moves.
             unsafe {
                 let body = (*self.heap.at::<ImageCell>(cell_ref)).body;
@@ -530,15 +522,13 @@ impl Vm {
             Found::Plain(v) => return Ok(v),
             Found::Short(copy, len, aux) => (self.new_string(copy.get(..len).unwrap_or(&[]))?, aux),
             Found::Long(offset, len, aux) => {
-                let r = self.heap.new_buffer(len);
-                let buffer = self.memory(r)?;
+                let buffer = self.new_buffer(len)?;
                 // SAFETY: the image is still in its body, and the buffer has room and is another.
                 unsafe {
                     let body = (*self.heap.at::<ImageCell>(image)).body;
                     let text =
                         core::slice::from_raw_parts(self.heap.at::<u8>(body).add(offset), len);
-                    let r = self.heap.push_bytes(buffer, text);
-                    self.memory(r)?;
+                    self.push_bytes(buffer, text)?;
                 }
                 (self.heap.finish_buffer(buffer), aux)
             }

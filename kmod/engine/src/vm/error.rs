@@ -7,7 +7,6 @@
 
 use super::native::{Args, NO_HANDLER};
 use super::{FINALIZER, FrameKind, HANDLER, UNWINDING, Vm};
-use crate::memory::OutOfMemory;
 use crate::value::{Ref, Tag, Value};
 use core::fmt::{self, Write};
 
@@ -37,9 +36,8 @@ struct Writer<'a> {
 impl Write for Writer<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
         self.vm
-            .heap
             .push_bytes(self.buffer, s.as_bytes())
-            .map_err(|OutOfMemory| fmt::Error)
+            .map_err(|_| fmt::Error)
     }
 }
 
@@ -91,15 +89,15 @@ impl Vm {
     /// Raises a message with the position of the function at a level: 0 is the running one.
     #[cold]
     pub fn error_at(&mut self, level: u32, message: fmt::Arguments) -> Raise {
-        let Ok(buffer) = self.heap.new_buffer(64) else {
-            return self.out_of_memory();
+        let buffer = match self.new_buffer(64) {
+            Ok(buffer) => buffer,
+            Err(raise) => return raise,
         };
-        if self.write_position(buffer, level).is_err() {
-            return self.out_of_memory();
-        }
-        let mut writer = Writer { vm: self, buffer };
-        if writer.write_fmt(message).is_err() {
-            return self.out_of_memory();
+        let written = self
+            .write_position(buffer, level)
+            .and_then(|()| self.write(buffer, message));
+        if let Err(raise) = written {
+            return raise;
         }
         self.error = self.heap.finish_buffer(buffer);
         Raise::Error
@@ -116,20 +114,17 @@ impl Vm {
 
     /// `chunk:line: ` of the function at a level, or nothing when it is not Lua's.
     pub fn position(&mut self, level: u32) -> Result<Value, Raise> {
-        let r = self.heap.new_buffer(32);
-        let buffer = self.memory(r)?;
-        let r = self.write_position(buffer, level);
-        self.memory(r)?;
+        let buffer = self.new_buffer(32)?;
+        self.write_position(buffer, level)?;
         Ok(self.heap.finish_buffer(buffer))
     }
 
-    fn write_position(&mut self, buffer: Ref, level: u32) -> Result<(), OutOfMemory> {
+    fn write_position(&mut self, buffer: Ref, level: u32) -> Result<(), Raise> {
         if let Some(depth) = self.level(level)
             && let Some((chunk, line)) = self.place_of(depth)
         {
-            self.heap.push_bytes(buffer, chunk.text())?;
-            let mut writer = Writer { vm: self, buffer };
-            return write!(writer, ":{line}: ").map_err(|fmt::Error| OutOfMemory);
+            self.push_bytes(buffer, chunk.text())?;
+            return self.write(buffer, format_args!(":{line}: "));
         }
         Ok(())
     }
@@ -183,6 +178,9 @@ impl Vm {
             return Err(raise);
         }
         if raise == Raise::Fuel {
+            if self.abandon_finalizer() {
+                return Ok(());
+            }
             if !self.fatal {
                 self.keep_last_error();
             }
@@ -291,18 +289,19 @@ impl Vm {
     pub(crate) fn unwind_on(&mut self) -> Result<(), Raise> {
         let (target, _) = self.catcher();
         while self.depth > target {
-            if self.this().flags & HANDLER != 0 {
-                self.nesting = self.nesting.saturating_sub(1);
-            }
+            self.leave_handler();
             self.depth -= 1;
         }
         let f = *self.this();
         if f.flags & FINALIZER != 0 {
-            // Nobody hears of an error in a finalizer; what it left open is forgotten.
+            if self.close_unwinding(f.func)? {
+                return Ok(());
+            }
+            // An error in a finalizer is no more than a warning.
+            self.finalizer_failed();
             self.depth -= 1;
-            self.drop_tbc(f.func);
-            self.finalizing = false;
-            self.top = self.finalizer_top;
+            self.forget_error();
+            self.finalizer_done();
             return Ok(());
         }
         match f.kind {
@@ -336,6 +335,13 @@ impl Vm {
         Ok(())
     }
 
+    /// The frame on top goes: if it is a message handler's, that ends.
+    pub(crate) fn leave_handler(&mut self) {
+        if self.this().flags & HANDLER != 0 {
+            self.nesting = self.nesting.saturating_sub(1);
+        }
+    }
+
     /// The native function on top, which waits, is entered again with the error.
     pub(crate) fn deliver_failure(&mut self) {
         let f = *self.this();
@@ -367,7 +373,7 @@ impl Vm {
         Ok(true)
     }
 
-    fn drop_tbc(&mut self, level: u32) {
+    pub(crate) fn drop_tbc(&mut self, level: u32) {
         while self.pop_tbc(level).is_some() {}
     }
 
@@ -383,7 +389,6 @@ impl Vm {
             self.fuel = -1;
         }
         self.nesting = 0;
-        self.finalizing = false;
         self.top = base;
         raise
     }

@@ -231,29 +231,14 @@ impl Vm {
     ) -> Result<Flow, Raise> {
         let at = self.extent();
         self.top = at;
-        let flow = match self.set_index_named(o, key, v, name) {
-            Ok(Meta::Done(())) => Flow::Next,
-            Ok(Meta::Call(n)) => {
+        match self.insist(|vm| vm.set_index_named(o, key, v, name))? {
+            // Which registers are in use is not known here: all of them may be.
+            Meta::Done(()) => self.breathe(at),
+            Meta::Call(n) => {
                 self.call_value(at, n, 0, META)?;
-                Flow::Frame
+                Ok(Flow::Frame)
             }
-            Err(Raise::Memory) if o.tag == Tag::Table => {
-                // Garbage may be in the way; here everything in use is on the stack.
-                self.collect();
-                match self.set_index_named(o, key, v, name)? {
-                    Meta::Done(()) => Flow::Next,
-                    Meta::Call(n) => {
-                        self.call_value(at, n, 0, META)?;
-                        Flow::Frame
-                    }
-                }
-            }
-            Err(raise) => return Err(raise),
-        };
-        if flow == Flow::Next && self.heap.wants_safe_point() {
-            self.safe_point();
         }
-        Ok(flow)
     }
 
     // --- after a metamethod --------------------------------------------------------------------------
@@ -342,14 +327,10 @@ impl Vm {
         let f = *self.this();
         let proto = self.proto_cell(f.proto, index);
         let count = usize::from(self.proto(proto).upvalues);
-        let closure = match self.heap.new_closure(proto, count) {
-            Ok(r) => r,
-            Err(_) => {
-                self.collect();
-                let r = self.heap.new_closure(proto, count);
-                self.memory(r)?
-            }
-        };
+        let closure = self.insist(|vm| {
+            let r = vm.heap.new_closure(proto, count);
+            vm.memory(r)
+        })?;
         let itself = Value::object(Tag::Closure, closure);
         for u in 0..count {
             let descriptor = self.upvalue_descriptor(proto, u);
@@ -371,10 +352,7 @@ impl Vm {
             unsafe { *self.heap.upvalues(closure).add(u) = v };
         }
         self.put(dest, itself);
-        if self.heap.wants_safe_point() {
-            self.safe_point();
-        }
-        Ok(Flow::Next)
+        self.breathe(f.base + dest + 1)
     }
 
     /// The eight bytes that say where an upvalue of a prototype comes from.

@@ -9,6 +9,7 @@
 //! * `run` — the loop over instructions; `slow` — each of them in full
 //! * `call` — frames: calling, returning, native functions and what they ask for
 //! * `index`, `operate` — what instructions do when the short way is not open
+//! * `collect` — safe points, memory that has run out, finalizers
 //! * `error` — raising, unwinding, messages, tracebacks
 //! * `native` — what native functions see of all this
 #![allow(unsafe_code)]
@@ -27,6 +28,7 @@
 
 mod call;
 pub mod coroutine;
+mod collect;
 mod create;
 pub mod error;
 mod index;
@@ -335,10 +337,16 @@ pub struct Vm {
     pub packet_fuel: u64,
     /// A panic was contained here: nothing runs any more.
     pub(crate) poisoned: bool,
-    /// A finalizer runs.
+    /// A finalizer runs, so that no other is begun.
     pub(crate) finalizing: bool,
+    /// Its frame, when it runs between two instructions; else 0.
+    pub(crate) finalizer_depth: u32,
     /// The top of the stack before it.
     pub(crate) finalizer_top: u32,
+    /// The coroutine that ran when it began.
+    pub(crate) finalizer_thread: Ref,
+    /// Fuel of finalizers that run between instructions; while one does, that of the program.
+    pub(crate) finalizer_fuel: i64,
     /// Seeds for `math.random`, and for its use.
     pub random: [u64; 4],
     /// What the standard library keeps.

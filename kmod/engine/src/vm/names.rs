@@ -512,7 +512,8 @@ impl Vm {
         if self.is_last_error(error) {
             return;
         }
-        let Ok(buffer) = self.heap.new_buffer(256) else {
+        let Ok(buffer) = self.new_buffer(256) else {
+            self.error = error;
             return self.keep_text(b"not enough memory");
         };
         let written = match error.tag {

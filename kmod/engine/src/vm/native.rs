@@ -85,6 +85,13 @@ pub enum Step {
         /// unwinds; or [`NO_HANDLER`].
         handler: u32,
     },
+    /// Enter this function again with `state`, after a safe point: a long loop that allocates asks for
+    /// one now and then (see [`Vm::is_due`]), so that what it has dropped can be collected. Everything
+    /// it needs is on the stack.
+    Again {
+        /// The state to come back with.
+        state: u32,
+    },
     /// Call a function in place of this one: it and its arguments are on top of the stack.
     TailCall {
         /// Arguments on the stack.
@@ -408,8 +415,9 @@ impl Vm {
         let owned = owned
             .get(..values.len().min(INLINE_UPVALUES))
             .unwrap_or(&[]);
-        let r = self.heap.new_native_closure(function.payload as u32, owned);
-        Ok(Value::object(Tag::Closure, self.memory(r)?))
+        let function = function.payload as u32;
+        let r = self.allocate(|heap| heap.new_native_closure(function, owned))?;
+        Ok(Value::object(Tag::Closure, r))
     }
 
     // --- errors --------------------------------------------------------------------------------------
@@ -428,8 +436,7 @@ impl Vm {
 
     /// A new string.
     pub fn new_string(&mut self, bytes: &[u8]) -> Result<Value, Raise> {
-        let r = self.heap.new_string(bytes);
-        self.memory(r)
+        self.allocate(|heap| heap.new_string(bytes))
     }
 
     /// The bytes of a string value, or of the packet's bytes that a value shows; empty for all else.
@@ -453,16 +460,14 @@ impl Vm {
                 ..of
             });
         }
-        let r = self.heap.substring(of.as_ref(), start, end);
-        self.memory(r)
+        self.allocate(|heap| heap.substring(of.as_ref(), start, end))
     }
 
     /// A string as long as another one, made of its bytes by `change`, which gets those and the new ones.
     pub fn changed(&mut self, of: Value, change: fn(&[u8], &mut [u8])) -> Result<Value, Raise> {
         // Bytes of the packet are few and rarely changed.
         let of = self.owned_string(of)?;
-        let r = self.heap.changed(of.as_ref(), change);
-        self.memory(r)
+        self.allocate(|heap| heap.changed(of.as_ref(), change))
     }
 
     /// Appends part of a string to a buffer.
@@ -473,32 +478,24 @@ impl Vm {
         start: usize,
         end: usize,
     ) -> Result<(), Raise> {
-        let r = if of.tag == Tag::Bytes {
-            let Self { heap, packet, .. } = self;
-            let bytes = packet.bytes_of(of).unwrap_or(&[]);
-            let end = end.min(bytes.len());
-            heap.push_bytes(buffer, bytes.get(start.min(end)..end).unwrap_or(&[]))
-        } else {
-            self.heap.push_part(buffer, of.as_ref(), start, end)
-        };
-        self.memory(r)
-    }
-
-    /// Makes a result of the heap one of the machine: memory that has run out is a Lua error.
-    #[inline]
-    pub fn memory<T>(&mut self, r: Result<T, OutOfMemory>) -> Result<T, Raise> {
-        match r {
-            Ok(v) => Ok(v),
-            Err(OutOfMemory) => Err(self.out_of_memory()),
+        if of.tag != Tag::Bytes {
+            return self.allocate(|heap| heap.push_part(buffer, of.as_ref(), start, end));
         }
+        let end = end.min(self.packet_bytes(of).len());
+        let start = start.min(end);
+        // When there is room, nothing can fail.
+        self.allocate(|heap| heap.reserve_buffer(buffer, end - start))?;
+        let Self { heap, packet, .. } = self;
+        let bytes = packet.bytes_of(of).unwrap_or(&[]);
+        let r = heap.push_bytes(buffer, bytes.get(start..end).unwrap_or(&[]));
+        self.memory(r)
     }
 
     // --- tables --------------------------------------------------------------------------------------
 
     /// A new table with room for so many list items and fields.
     pub fn new_table(&mut self, items: u32, fields: u32) -> Result<Ref, Raise> {
-        let r = self.heap.new_table(items, fields);
-        self.memory(r)
+        self.allocate(|heap| heap.new_table(items, fields))
     }
 
     /// `t[key]` without metamethods.
@@ -523,15 +520,13 @@ impl Vm {
     pub fn raw_set(&mut self, t: Ref, key: Value, value: Value) -> Result<(), Raise> {
         let key = self.table_key(key)?;
         let value = self.stored(value)?;
-        let r = self.heap.set(t, key, value);
-        self.memory(r)
+        self.allocate(|heap| heap.set(t, key, value))
     }
 
     /// `t[i] = value` without metamethods.
     pub fn raw_set_int(&mut self, t: Ref, i: i64, value: Value) -> Result<(), Raise> {
         let value = self.stored(value)?;
-        let r = self.heap.set_int(t, i, value);
-        self.memory(r)
+        self.allocate(|heap| heap.set_int(t, i, value))
     }
 
     /// `t[name] = value` without metamethods.

@@ -147,11 +147,8 @@ impl Vm {
             }
             return self.new_string(copy.get(..len).unwrap_or(&[]));
         }
-        let r = self.heap.new_buffer(len);
-        let buffer = self.memory(r)?;
-        let Self { heap, packet, .. } = self;
-        let r = heap.push_bytes(buffer, packet.bytes_of(v).unwrap_or(&[]));
-        self.memory(r)?;
+        let buffer = self.new_buffer(len)?;
+        self.push_part(buffer, v, 0, usize::MAX)?;
         Ok(self.heap.finish_buffer(buffer))
     }
 
@@ -507,10 +504,7 @@ impl Vm {
             unsafe { *self.slot(base + n - k) = s };
             n -= k - 1;
         }
-        if self.heap.wants_safe_point() {
-            self.safe_point();
-        }
-        Ok(Flow::Next)
+        self.breathe(base + 1)
     }
 
     /// Joins `count` strings and numbers of the stack.
@@ -540,8 +534,7 @@ impl Vm {
         if total > crate::memory::MAX_STRING {
             return Err(self.fault(format_args!("string length overflow")));
         }
-        let r = self.heap.new_raw(total);
-        let (r, to) = self.memory(r)?;
+        let (r, to) = self.allocate(|heap| heap.new_raw(total))?;
         let mut at = 0;
         for i in first..first + count {
             // SAFETY: slots in use; together their bytes are as many as the new string has room for.

@@ -74,9 +74,9 @@ impl Vm {
             | Op::SetInt
             | Op::SetTabUp
             | Op::SetTabUpK => self.slow_set(op, i)?,
-            Op::NewTable => return self.make_table(i),
+            Op::NewTable => self.make_table(i)?,
             Op::SetList => return self.slow_set_list(i),
-            Op::NewBox => return self.make_box(a),
+            Op::NewBox => self.make_box(a)?,
             Op::SetBox => {
                 let (cell, v) = (self.register(a), self.register(b));
                 return self.set_box(cell, v);
@@ -85,7 +85,7 @@ impl Vm {
                 let (cell, v) = (self.upvalue_value(a), self.register(b));
                 return self.set_box(cell, v);
             }
-            Op::Closure => return self.make_closure(a, i.imm() as u32),
+            Op::Closure => self.make_closure(a, i.imm() as u32)?,
             Op::Len => self.len_slow(b, a)?,
             Op::Concat => self.slow_concat(a, b)?,
             Op::VarArg => return self.copy_varargs(i),
@@ -306,14 +306,7 @@ impl Vm {
 
     #[inline(never)]
     fn slow_concat(&mut self, first: u32, count: u32) -> Result<Flow, Raise> {
-        match self.concat(first, count) {
-            Err(Raise::Memory) => {
-                // Garbage may be in the way; here everything in use is on the stack.
-                self.collect();
-                self.concat(first, count)
-            }
-            result => result,
-        }
+        self.insist(|vm| vm.concat(first, count))
     }
 
     #[inline(never)]
@@ -356,18 +349,13 @@ impl Vm {
     #[inline(never)]
     fn make_table(&mut self, i: Inst) -> Result<Flow, Raise> {
         let (items, fields) = (u32::from(i.b()), u32::from(i.c()));
-        let t = match self.heap.new_table(items, fields) {
-            Ok(t) => t,
-            Err(_) => {
-                self.collect();
-                self.new_table(items, fields)?
-            }
-        };
-        self.put(u32::from(i.a()), Value::object(Tag::Table, t));
-        if self.heap.wants_safe_point() {
-            self.safe_point();
-        }
-        Ok(Flow::Next)
+        let t = self.insist(|vm| {
+            let r = vm.heap.new_table(items, fields);
+            vm.memory(r)
+        })?;
+        let a = u32::from(i.a());
+        self.put(a, Value::object(Tag::Table, t));
+        self.breathe(self.this().base + a + 1)
     }
 
     #[inline(never)]
@@ -380,9 +368,10 @@ impl Vm {
         };
         let t = self.get(at).as_ref();
         self.charge(u64::from(count) / 8)?;
-        if self.heap.reserve_array(t, start + count).is_err() {
-            return Err(self.out_of_memory());
-        }
+        self.insist(|vm| {
+            let r = vm.heap.reserve_array(t, start + count);
+            vm.memory(r)
+        })?;
         for n in 1..=count {
             let v = self.get(at + n);
             self.raw_set_int(t, i64::from(start + n), v)?;
@@ -394,19 +383,13 @@ impl Vm {
     fn make_box(&mut self, register: u32) -> Result<Flow, Raise> {
         let v = self.get(self.this().base + register);
         let v = self.stored(v)?;
-        let b = match self.heap.new_box(v) {
-            Ok(b) => b,
-            Err(_) => {
-                self.collect();
-                let b = self.heap.new_box(v);
-                self.memory(b)?
-            }
-        };
+        let b = self.insist(|vm| {
+            let b = vm.heap.new_box(v);
+            vm.memory(b)
+        })?;
         self.put(register, Value::object(Tag::Box, b));
-        if self.heap.wants_safe_point() {
-            self.safe_point();
-        }
-        Ok(Flow::Next)
+        // Parameters are boxed one after the other: those above are in use.
+        self.breathe(self.extent())
     }
 
     #[inline(never)]

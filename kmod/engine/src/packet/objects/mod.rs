@@ -97,8 +97,7 @@ pub fn register(vm: &mut Vm, class: Class, meta: Ref) -> Result<(), OutOfMemory>
 
 /// A new object with `len` bytes and a value to keep.
 fn create(vm: &mut Vm, class: Class, len: u32, value: Value) -> Result<Ref, Raise> {
-    let made = vm.heap.new_object(class as u16, len);
-    let r = vm.memory(made)?;
+    let r = vm.allocate(|heap| heap.new_object(class as u16, len))?;
     vm.heap.set_object_value(r, value);
     let meta = vm
         .heap
