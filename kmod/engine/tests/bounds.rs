@@ -139,7 +139,7 @@ function bodies(p)
   return ACCEPT
 end
 function cells(p)
-  for i = 1, 7 do weight = { weight } end
+  for i = 1, 3 do weight = { weight } end
   return ACCEPT
 end
 function release(p)

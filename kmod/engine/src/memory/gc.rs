@@ -24,6 +24,8 @@ use crate::vm::Event;
 const STRIDE: i64 = 2048;
 /// A cycle is not worth while below this much.
 const SMALLEST: u64 = 64 * 1024;
+/// Kilobytes that a short step on demand is worth.
+const FEW: u64 = 4;
 /// Entries of a table that are looked at before the budget is asked again.
 const SLICE: u32 = 64;
 
@@ -115,6 +117,33 @@ impl Heap {
         self.finish_compaction();
         self.begin_compaction();
         self.finish_compaction();
+    }
+
+    /// Does what the allocation of so many kilobytes (0: a few) would pay for, from a safe point, beginning
+    /// a cycle if none is under way.
+    pub fn collect_some(
+        &mut self,
+        roots: &Roots,
+        stack: &[Value],
+        rest: &mut [Value],
+        kilobytes: u64,
+    ) {
+        let mut left = kilobytes.max(FEW).saturating_mul(2048);
+        if self.phase == Phase::Idle {
+            self.begin_cycle(roots, stack, rest);
+        }
+        while left > 0 {
+            let spent = match self.phase {
+                Phase::Idle => return,
+                Phase::Mark => self.propagate(left),
+                Phase::Marked => {
+                    self.end_marking(stack);
+                    0
+                }
+                Phase::Sweep => self.sweep_some(left),
+            };
+            left = left.saturating_sub(spent);
+        }
     }
 
     /// Collects all garbage in the midst of a native function, where memory has run out. `stack` holds
@@ -364,7 +393,7 @@ impl Heap {
     }
 
     /// Marks what grey cells refer to until the budget is used up or none is left.
-    fn propagate(&mut self, budget: u64) {
+    fn propagate(&mut self, budget: u64) -> u64 {
         let mut spent = 0;
         while spent < budget {
             if self.scan.cell == 0 {
@@ -386,6 +415,7 @@ impl Heap {
             spent += self.scan_some();
         }
         self.account(spent);
+        spent
     }
 
     /// Marks a part of what the cell at hand refers to; returns the bytes looked at.
@@ -820,7 +850,7 @@ impl Heap {
 
     // --- sweeping ------------------------------------------------------------------------------------
 
-    fn sweep_some(&mut self, budget: u64) {
+    fn sweep_some(&mut self, budget: u64) -> u64 {
         let mut spent = 0;
         while spent < budget {
             let r = self.sweep;
@@ -838,6 +868,7 @@ impl Heap {
             }
         }
         self.account(spent);
+        spent
     }
 
     /// Gives back the bodies of a cell that is garbage.

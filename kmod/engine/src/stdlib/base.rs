@@ -461,17 +461,38 @@ fn in_base(text: &[u8], base: u32) -> Option<i64> {
     })
 }
 
+/// What a mode or a parameter of the collector was called or was before: the collector has one mode
+/// and finds its pace itself.
+fn was(vm: &mut Vm, f: &Args, parameter: usize) -> Result<Value, Raise> {
+    let new = vm.opt_int(f, 1, 0)?;
+    let slot = vm.library.parameters.get_mut(parameter);
+    Ok(Value::int(
+        slot.map_or(0, |slot| core::mem::replace(slot, new)),
+    ))
+}
+
 fn collectgarbage(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let option = vm.opt_str(&f, 0)?;
-    let answer = match option.map_or(&b"collect"[..], |option| vm.bytes(option)) {
+    let name = option.map_or(&b"collect"[..], |option| vm.bytes(option));
+    let answer = match name {
+        // The collector serves nobody else while it has a finalizer called.
+        b"collect" | b"count" | b"step" | b"isrunning" | b"stop" | b"restart" | b"setpause"
+        | b"setstepmul" | b"incremental" | b"generational"
+            if vm.finalizing =>
+        {
+            Value::NIL
+        }
         b"collect" => {
             vm.collect();
+            vm.charge(0)?;
             Value::int(0)
         }
         b"count" => Value::float(vm.heap.usage().live as f64 / 1024.0),
         b"step" => {
-            vm.collect();
-            Value::boolean(true)
+            let kilobytes = vm.opt_int(&f, 1, 0)?;
+            let finished = vm.collect_some(u64::try_from(kilobytes).unwrap_or(0));
+            vm.charge(0)?;
+            Value::boolean(finished)
         }
         b"isrunning" => Value::boolean(!vm.heap.is_stopped()),
         stop @ (b"stop" | b"restart") => {
@@ -479,9 +500,13 @@ fn collectgarbage(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             vm.heap.set_stopped(stop);
             Value::int(0)
         }
-        // Its pace follows from the memory that is guaranteed.
-        b"setpause" | b"setstepmul" => Value::int(100),
-        b"incremental" | b"generational" => vm.new_string(b"incremental")?,
+        b"setpause" => was(vm, &f, 0)?,
+        b"setstepmul" => was(vm, &f, 1)?,
+        mode @ (b"incremental" | b"generational") => {
+            let new = mode == b"generational";
+            let old = core::mem::replace(&mut vm.library.generational, new);
+            vm.new_string(if old { b"generational" } else { b"incremental" })?
+        }
         _ => {
             let mut name = [0u8; 64];
             let given = option.map_or(&b""[..], |option| vm.bytes(option));

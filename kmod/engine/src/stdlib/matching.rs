@@ -224,14 +224,16 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let buffer = vm.get(local(&f, BUFFER)).as_ref();
     let number = |vm: &Vm, i: u32| vm.get(local(&f, i)).as_int();
     let skip = usize::from(vm.bytes(p).first() == Some(&b'^'));
-    if f.state == 1 {
-        // A function or a metamethod answered.
+    if f.state > 0 {
         let value = vm.result(&f, 0);
         vm.set_top(local(&f, LOCALS))?;
-        let (start, end) = (number(vm, START) as usize, number(vm, LAST) as usize);
-        replace(vm, &f, buffer, value, start, end)?;
-        if skip > 0 {
-            return finish_gsub(vm, &f, buffer);
+        if f.state == 1 {
+            // A function or a metamethod answered.
+            let (start, end) = (number(vm, START) as usize, number(vm, LAST) as usize);
+            replace(vm, &f, buffer, value, start, end)?;
+            if skip > 0 {
+                return finish_gsub(vm, &f, buffer);
+            }
         }
     }
     loop {
@@ -269,6 +271,9 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         }
         if skip > 0 {
             break;
+        }
+        if vm.is_due() {
+            return Ok(Step::Again { state: 2 });
         }
     }
     finish_gsub(vm, &f, buffer)
@@ -358,11 +363,7 @@ fn replace(
             let s = vm.arg(f, 0);
             return vm.push_part(buffer, s, start, end);
         }
-        Tag::Str | Tag::Bytes => vm.push_part(buffer, value, 0, usize::MAX)?,
-        Tag::Int | Tag::Float => {
-            let text = vm.number_to_string(value)?;
-            vm.push_part(buffer, text, 0, usize::MAX)?;
-        }
+        Tag::Str | Tag::Bytes | Tag::Int | Tag::Float => vm.push_text(buffer, value)?,
         _ => {
             let name = type_name(value);
             return Err(vm.error(format_args!("invalid replacement value (a {name})")));
@@ -413,10 +414,7 @@ fn expand_capture(vm: &mut Vm, buffer: Ref, s: Value, found: Found, i: usize) ->
         .capture(found.level, i, found.start, found.end)
     {
         Ok(Captured::Bytes(start, end)) => vm.push_part(buffer, s, start, end),
-        Ok(Captured::Position(at)) => {
-            let text = vm.number_to_string(Value::int(at))?;
-            vm.push_part(buffer, text, 0, usize::MAX)
-        }
+        Ok(Captured::Position(at)) => vm.push_text(buffer, Value::int(at)),
         Err(e) => Err(fault(vm, e)),
     }
 }

@@ -50,6 +50,10 @@ pub struct State {
     pub pattern: pattern::Scratch,
     /// Whether `warn` shows anything.
     pub warnings: bool,
+    /// Whether scripts were told that the collector is generational.
+    pub generational: bool,
+    /// The collector's pause and pace, as scripts were told.
+    pub parameters: [i64; 2],
     /// The main program as a coroutine.
     pub main: Ref,
 }
@@ -62,6 +66,8 @@ impl State {
             numbers: [Value::NIL; 2],
             pattern: pattern::Scratch::new(),
             warnings: false,
+            generational: false,
+            parameters: [200, 100],
             main: 0,
         }
     }

@@ -378,18 +378,14 @@ fn concat(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 fn append(vm: &mut Vm, buffer: Ref, value: Value, i: i64) -> Result<(), Raise> {
-    let text = match value.tag {
-        Tag::Str | Tag::Bytes => value,
-        Tag::Int | Tag::Float => vm.number_to_string(value)?,
-        _ => {
-            let name = type_name(value);
-            return Err(vm.error(format_args!(
-                "invalid value ({name}) at index {i} in table for 'concat'"
-            )));
-        }
-    };
-    vm.charge(bulk(vm.bytes(text).len()))?;
-    vm.push_part(buffer, text, 0, usize::MAX)
+    if !matches!(value.tag, Tag::Str | Tag::Bytes | Tag::Int | Tag::Float) {
+        let name = type_name(value);
+        return Err(vm.error(format_args!(
+            "invalid value ({name}) at index {i} in table for 'concat'"
+        )));
+    }
+    vm.charge(bulk(vm.bytes(value).len()))?;
+    vm.push_text(buffer, value)
 }
 
 fn pack(vm: &mut Vm, f: Args) -> Result<Step, Raise> {

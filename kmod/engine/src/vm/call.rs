@@ -419,6 +419,7 @@ impl Vm {
             state: 0,
             results: func + 1 + nargs,
         };
+        self.heap.begin_step();
         let answer = (def.call)(self, args);
         if matches!(answer, Ok(Step::Return(1)))
             && wanted == 1
@@ -445,7 +446,7 @@ impl Vm {
         let Step::Return(n) = step else {
             self.perform(step)?;
             if self.heap.wants_safe_point() {
-                self.safe_point();
+                self.safe_point(self.in_use());
             }
             return self.drive();
         };
@@ -469,7 +470,8 @@ impl Vm {
             }
         }
         if self.heap.wants_safe_point() {
-            self.safe_point();
+            // Nothing is in use above the results.
+            self.safe_point(func + count);
         }
         if self.heap.doomed != 0 {
             return self.drive();

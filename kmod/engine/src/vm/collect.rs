@@ -14,8 +14,10 @@
 
 use super::call::Flow;
 use super::error::Raise;
+use super::operate::number_of;
 use super::{Event, FINALIZER, FrameKind, MARGIN, Vm};
-use crate::memory::{BARRIER_YOUNG, Heap, OutOfMemory, Roots};
+use crate::memory::{BARRIER_YOUNG, Heap, OutOfMemory, Phase, Roots};
+use crate::number::format;
 use crate::value::{Ref, Tag, Value};
 
 /// Slots above the top that a native function may have taken values from in its step.
@@ -26,6 +28,8 @@ const TAKEN: u32 = 64;
 enum How {
     /// What is due.
     Due,
+    /// What so many kilobytes would pay for, from a safe point.
+    Some(u64),
     /// Everything, from a safe point.
     Whole,
     /// Everything, in the midst of a native function.
@@ -70,6 +74,14 @@ impl Vm {
         self.pay();
     }
 
+    /// A step of the collector, worth so many kilobytes allocated (0: a short one), from a safe point.
+    /// Says whether it ended a cycle.
+    pub fn collect_some(&mut self, kilobytes: u64) -> bool {
+        self.collector(How::Some(kilobytes), self.in_use());
+        self.pay();
+        self.heap.phase() == Phase::Idle
+    }
+
     /// Charges the collector's work. That fuel has run out is found by whoever charges next.
     fn pay(&mut self) {
         self.fuel -= (core::mem::take(&mut self.heap.work) / 4) as i64;
@@ -104,6 +116,7 @@ impl Vm {
         };
         match how {
             How::Due => self.heap.safe_point(&roots, stack, rest),
+            How::Some(kilobytes) => self.heap.collect_some(&roots, stack, rest, kilobytes),
             How::Whole => self.heap.collect(&roots, stack, rest),
             How::Within => self.heap.collect_within(&roots, stack),
         }
@@ -159,6 +172,11 @@ impl Vm {
         }
     }
 
+    /// Whether the collector waits for a safe point: see [`super::native::Step::Again`].
+    pub fn is_due(&self) -> bool {
+        self.heap.wants_safe_point()
+    }
+
     /// A string under construction, with room for so many bytes.
     pub fn new_buffer(&mut self, capacity: usize) -> Result<Ref, Raise> {
         self.allocate(|heap| heap.new_buffer(capacity))
@@ -172,6 +190,15 @@ impl Vm {
     /// Appends `count` times the same byte to a buffer.
     pub fn push_fill(&mut self, buffer: Ref, byte: u8, count: usize) -> Result<(), Raise> {
         self.allocate(|heap| heap.push_fill(buffer, byte, count))
+    }
+
+    /// Appends a string or a number as text.
+    pub fn push_text(&mut self, buffer: Ref, v: Value) -> Result<(), Raise> {
+        let mut room = [0; format::TEXT];
+        match number_of(v) {
+            Some(n) => self.push_bytes(buffer, format::to_text(n, &mut room)),
+            None => self.push_part(buffer, v, 0, usize::MAX),
+        }
     }
 
     /// Makes a result of the heap one of the machine: memory that has run out is a Lua error. To be

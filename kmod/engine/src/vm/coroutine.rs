@@ -390,6 +390,7 @@ impl Vm {
         };
         let bytes = u64::from(end - base + 1) * 16 + u64::from(tbc) * 4;
         let frame_base = self.depth + 1;
+        self.top = self.top.max(end + 1);
         if self.reserve_body(t, bytes).is_ok() {
             // SAFETY: the slot behind the last variable is in use no more.
             unsafe { *self.slot(end) = error };
@@ -397,6 +398,7 @@ impl Vm {
             self.heap.escaped = true;
             self.heap.shade_thread(t);
         } else {
+            self.error = error;
             self.tbc_count -= tbc;
             self.set_status(t, Status::Dead);
         }

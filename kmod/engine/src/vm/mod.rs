@@ -27,8 +27,8 @@
 )]
 
 mod call;
-pub mod coroutine;
 mod collect;
+pub mod coroutine;
 mod create;
 pub mod error;
 mod index;
@@ -338,7 +338,7 @@ pub struct Vm {
     /// A panic was contained here: nothing runs any more.
     pub(crate) poisoned: bool,
     /// A finalizer runs, so that no other is begun.
-    pub(crate) finalizing: bool,
+    pub finalizing: bool,
     /// Its frame, when it runs between two instructions; else 0.
     pub(crate) finalizer_depth: u32,
     /// The top of the stack before it.

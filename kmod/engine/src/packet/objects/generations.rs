@@ -102,6 +102,11 @@ pub(super) fn put(
     value: Value,
     beside: Value,
 ) -> Result<(), Raise> {
+    // What was found may be in nothing but the generation that goes.
+    let top = vm.top();
+    for v in [value, beside] {
+        vm.push(v)?;
+    }
     if !was.young {
         if number(vm, object, NOW) >= number(vm, object, MOST) {
             turn(vm, object)?;
@@ -115,7 +120,7 @@ pub(super) fn put(
         let besides = table(vm, object, YOUNG.wrapping_add(BESIDE));
         vm.raw_set(besides, key, beside)?;
     }
-    Ok(())
+    vm.set_top(top)
 }
 
 /// Forgets a key.
