@@ -55,10 +55,7 @@ fn char(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             return Err(vm.arg_error(&f, i, format_args!("value out of range")));
         }
         let (bytes, len) = encode(code as u32);
-        let r = vm
-            .heap
-            .push_bytes(buffer, bytes.get(..len).unwrap_or_default());
-        vm.memory(r)?;
+        vm.push_bytes(buffer, bytes.get(..len).unwrap_or_default())?;
     }
     let s = vm.heap.finish_buffer(buffer);
     vm.push(s)?;
