@@ -11,7 +11,7 @@ const CONTROL: u8 = 32;
 const HEX: u8 = 64;
 
 /// What each byte is.
-static KINDS: [u8; 256] = {
+const KINDS: [u8; 256] = {
     let mut kinds = [0u8; 256];
     let mut i = 0usize;
     // Evaluated by the compiler, which refuses an index out of range.
@@ -47,8 +47,7 @@ static KINDS: [u8; 256] = {
 };
 
 /// Whether `c` is in the class `%class`; a byte that is no letter of a class stands for itself.
-#[inline]
-pub fn matches_class(c: u8, class: u8) -> bool {
+const fn matches_class(c: u8, class: u8) -> bool {
     let kinds = match class.to_ascii_lowercase() {
         b'a' => UPPER | LOWER,
         b'c' => CONTROL,
@@ -64,7 +63,9 @@ pub fn matches_class(c: u8, class: u8) -> bool {
         b'z' => return (c == 0) == (class == b'z'),
         _ => return c == class,
     };
-    let kind = KINDS.get(usize::from(c)).copied().unwrap_or(0);
+    // Evaluated by the compiler.
+    #[allow(clippy::indexing_slicing)]
+    let kind = KINDS[c as usize];
     (kind & kinds != 0) != class.is_ascii_uppercase()
 }
 
@@ -102,33 +103,88 @@ pub fn end(pattern: &[u8], p: usize) -> Result<usize, &'static str> {
     Ok(i)
 }
 
-/// Whether `c` is in the set, which is what stands between the brackets.
-pub fn in_set(c: u8, set: &[u8]) -> bool {
-    let (wanted, mut rest) = match set {
-        [b'^', rest @ ..] => (false, rest),
-        _ => (true, set),
+/// A set of bytes, a bit for each.
+pub type Bits = [u64; 4];
+
+/// The bytes of each class, by its letter: from `A` to `z`. What is no class stands for itself.
+static CLASSES: [Bits; 58] = {
+    let mut classes = [[0; 4]; 58];
+    let mut letter = 0usize;
+    // Evaluated by the compiler, which refuses an index out of range.
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+    while letter < classes.len() {
+        let mut c = 0usize;
+        while c < 256 {
+            if matches_class(c as u8, b'A' + letter as u8) {
+                classes[letter][c >> 6] |= 1 << (c & 63);
+            }
+            c += 1;
+        }
+        letter += 1;
+    }
+    classes
+};
+
+/// The bytes of `%class`, if it is a letter (or one of the few signs between the cases).
+#[inline]
+pub fn class_bits(class: u8) -> Option<&'static Bits> {
+    CLASSES.get(usize::from(class.wrapping_sub(b'A')))
+}
+
+/// Whether a byte is among these.
+#[inline(always)]
+pub fn has(bits: &Bits, c: u8) -> bool {
+    let word = bits.get(usize::from(c >> 6)).copied().unwrap_or(0);
+    word.wrapping_shr(u32::from(c)) & 1 != 0
+}
+
+/// The bytes of a set, which is what stands between the brackets.
+pub fn set_bits(set: &[u8]) -> Bits {
+    let (negated, mut rest) = match set {
+        [b'^', rest @ ..] => (true, rest),
+        _ => (false, set),
     };
+    let mut bits = [0; 4];
     loop {
         rest = match rest {
-            [] => return !wanted,
+            [] => break,
             [b'%', class, rest @ ..] => {
-                if matches_class(c, *class) {
-                    return wanted;
+                if let Some(class) = class_bits(*class) {
+                    for (word, more) in bits.iter_mut().zip(class) {
+                        *word |= more;
+                    }
+                } else {
+                    add_range(&mut bits, *class, *class);
                 }
                 rest
             }
             [low, b'-', high, rest @ ..] => {
-                if (*low..=*high).contains(&c) {
-                    return wanted;
-                }
+                add_range(&mut bits, *low, *high);
                 rest
             }
             [one, rest @ ..] => {
-                if *one == c {
-                    return wanted;
-                }
+                add_range(&mut bits, *one, *one);
                 rest
             }
         };
     }
+    if negated {
+        bits = bits.map(|word| !word);
+    }
+    bits
+}
+
+fn add_range(bits: &mut Bits, low: u8, high: u8) {
+    for (word, first) in bits.iter_mut().zip([0u8, 64, 128, 192]) {
+        let (from, to) = (low.max(first), high.min(first | 63));
+        if from <= to {
+            let ones = u64::MAX.wrapping_shr(63u32.wrapping_sub(u32::from(to.wrapping_sub(from))));
+            *word |= ones.wrapping_shl(u32::from(from));
+        }
+    }
+}
+
+/// Whether `c` is in a set that is not to be remembered.
+pub fn in_set(c: u8, set: &[u8]) -> bool {
+    has(&set_bits(set), c)
 }

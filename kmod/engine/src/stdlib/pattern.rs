@@ -4,7 +4,8 @@
 //! A matcher backtracks by an explicit stack of at most [`DEPTH`] entries, as deep as PUC's recursion
 //! may get, and pays for each step, so that no pattern can take longer than its fuel.
 
-use super::class::{self, matches_class};
+use super::class::{self, Bits, class_bits, has, in_set};
+use super::search;
 use core::cell::Cell;
 
 /// Captures of a pattern.
@@ -50,11 +51,24 @@ enum Retry {
     Reopen(u32),
 }
 
+/// A set of the pattern that was read.
+struct Set {
+    /// Where it begins, plus one; 0 when nothing is here.
+    start: Cell<usize>,
+    /// Where it ends.
+    end: Cell<usize>,
+    bits: Cell<Bits>,
+}
+
+/// How many sets a matcher remembers.
+const SETS: usize = 8;
+
 /// Memory of a matcher; it carries nothing from one match to the next. Its cells let a matcher use
 /// it beside slices that borrow the same machine.
 pub struct Scratch {
     captures: [Cell<Capture>; CAPTURES],
     stack: [Cell<Retry>; DEPTH],
+    sets: [Set; SETS],
 }
 
 impl Scratch {
@@ -63,6 +77,13 @@ impl Scratch {
         Self {
             captures: [const { Cell::new(Capture { start: 0, len: 0 }) }; CAPTURES],
             stack: [const { Cell::new(Retry::Forget) }; DEPTH],
+            sets: [const {
+                Set {
+                    start: Cell::new(0),
+                    end: Cell::new(0),
+                    bits: Cell::new([0; 4]),
+                }
+            }; SETS],
         }
     }
 
@@ -119,9 +140,77 @@ pub struct Matcher<'a> {
 
 type Answer<T> = Result<T, Fault>;
 
+/// What stands for one byte of the subject.
+#[derive(Clone, Copy)]
+enum Single<'a> {
+    Byte(u8),
+    Any,
+    Class(&'static Bits),
+    Set(&'a Cell<Bits>),
+    /// A set that is not remembered, between its brackets.
+    Text(&'a [u8]),
+}
+
+impl Single<'_> {
+    /// Steps for each byte that is looked at.
+    #[inline(always)]
+    fn price(self) -> u64 {
+        match self {
+            Single::Text(set) => (set.len() as u64 >> 1).wrapping_add(2),
+            _ => 1,
+        }
+    }
+
+    /// Whether it is such a byte.
+    #[inline(always)]
+    fn fits(self, c: u8) -> bool {
+        match self {
+            Single::Byte(b) => b == c,
+            Single::Any => true,
+            Single::Class(bits) => has(bits, c),
+            Single::Set(bits) => has(&bits.get(), c),
+            Single::Text(set) => in_set(c, set),
+        }
+    }
+
+    /// How many bytes are such ones from the start.
+    #[inline]
+    fn run(self, text: &[u8]) -> usize {
+        let end = match self {
+            Single::Byte(b) => text.iter().position(|c| *c != b),
+            Single::Any => None,
+            Single::Class(bits) => text.iter().position(|c| !has(bits, *c)),
+            Single::Set(bits) => {
+                let bits = bits.get();
+                text.iter().position(|c| !has(&bits, *c))
+            }
+            Single::Text(set) => text.iter().position(|c| !in_set(*c, set)),
+        };
+        end.unwrap_or(text.len())
+    }
+
+    /// Where the first such byte is.
+    #[inline]
+    fn first(self, text: &[u8]) -> Option<usize> {
+        match self {
+            Single::Byte(b) => search::byte(text, b),
+            Single::Any => (!text.is_empty()).then_some(0),
+            Single::Class(bits) => text.iter().position(|c| has(bits, *c)),
+            Single::Set(bits) => {
+                let bits = bits.get();
+                text.iter().position(|c| has(&bits, *c))
+            }
+            Single::Text(set) => text.iter().position(|c| in_set(*c, set)),
+        }
+    }
+}
+
 impl<'a> Matcher<'a> {
     /// A matcher that may make so many steps.
     pub fn new(subject: &'a [u8], pattern: &'a [u8], scratch: &'a Scratch, steps: u64) -> Self {
+        for set in &scratch.sets {
+            set.start.set(0);
+        }
         Self {
             subject,
             pattern,
@@ -139,15 +228,23 @@ impl<'a> Matcher<'a> {
     /// Looks for the first match from `from` on (there alone if `anchored`): its start and end.
     pub fn search(&mut self, from: usize, anchored: bool) -> Answer<Option<(usize, usize)>> {
         let mut s = from;
-        let first = self.literal_start();
+        // The pattern is read; its sets are longest in that.
+        self.spend(self.pattern.len() as u64 >> 1)?;
+        let first = if anchored { None } else { self.first_item() };
         loop {
-            if let Some(first) = first
-                && !anchored
-            {
-                // The match can only begin where this byte is.
+            if let Some(first) = first {
+                // A match can only begin where this fits.
                 let rest = self.subject.get(s..).unwrap_or_default();
-                let skip = super::search::byte(rest, first);
-                self.spend((skip.unwrap_or(rest.len()) as u64) >> 3)?;
+                let skip = first.first(rest);
+                let looked = skip.unwrap_or(rest.len()) as u64;
+                self.spend(
+                    looked
+                        >> if matches!(first, Single::Byte(_)) {
+                            3
+                        } else {
+                            1
+                        },
+                )?;
                 match skip {
                     Some(skip) => s = s.wrapping_add(skip),
                     None => return Ok(None),
@@ -163,15 +260,93 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// The byte that every match begins with, if the pattern begins with a plain one.
-    fn literal_start(&self) -> Option<u8> {
-        let (&first, rest) = self.pattern.split_first()?;
-        if matches!(first, b'(' | b')' | b'.' | b'[' | b'%' | b'$') {
+    /// The byte that every match begins with, if the pattern begins with an item that must be there.
+    fn first_item(&self) -> Option<Single<'a>> {
+        let mut p = 0usize;
+        // Captures that begin here take nothing.
+        while p < CAPTURES && self.at(p) == Some(b'(') && self.at(p.wrapping_add(1)) != Some(b')') {
+            p = p.wrapping_add(1);
+        }
+        self.required(p)
+    }
+
+    /// The single item at `p`, if there is one that must fit once.
+    fn required(&self, p: usize) -> Option<Single<'a>> {
+        let c = self.at(p)?;
+        let special = match c {
+            b'(' | b')' => true,
+            b'$' => p.wrapping_add(1) == self.pattern.len(),
+            ESCAPE => matches!(self.at(p.wrapping_add(1)), Some(b'b' | b'f' | b'0'..=b'9')),
+            _ => false,
+        };
+        if special {
             return None;
         }
-        match rest.first() {
+        // What is wrong with it is told when it is matched.
+        let (single, end) = self.item(c, p).ok()?;
+        match self.at(end) {
             Some(b'*' | b'?' | b'-') => None,
-            _ => Some(first),
+            _ => Some(single),
+        }
+    }
+
+    /// The byte that must follow what ends before `p`, if it is a plain one. A capture may end there.
+    fn literal_after(&self, p: usize) -> Option<u8> {
+        let mut p = p;
+        if self.at(p) == Some(b')') {
+            let last = self.level.checked_sub(1)?;
+            if self.scratch.captures.get(last)?.get().len != OPEN {
+                return None;
+            }
+            p = p.wrapping_add(1);
+        }
+        match self.required(p) {
+            Some(Single::Byte(b)) => Some(b),
+            _ => None,
+        }
+    }
+
+    /// The single item at `p`, which begins with `c`, and where it ends.
+    #[inline]
+    fn item(&self, c: u8, p: usize) -> Answer<(Single<'a>, usize)> {
+        let next = p.wrapping_add(1);
+        Ok(match c {
+            b'.' => (Single::Any, next),
+            ESCAPE => {
+                let Some(class) = self.at(next) else {
+                    return Err(Fault::Malformed("malformed pattern (ends with '%')"));
+                };
+                let single = class_bits(class).map_or(Single::Byte(class), Single::Class);
+                (single, next.wrapping_add(1))
+            }
+            b'[' => self.set(p)?,
+            _ => (Single::Byte(c), next),
+        })
+    }
+
+    /// The set at `p`. Its place in the memory of sets stays its own for the whole match; a set that
+    /// finds it taken is read again each time.
+    fn set(&self, p: usize) -> Answer<(Single<'a>, usize)> {
+        let scratch = self.scratch;
+        let start = p.wrapping_add(1);
+        let place = (p ^ p.wrapping_shr(3)) & SETS.wrapping_sub(1);
+        let remembered = scratch.sets.get(place);
+        if let Some(set) = remembered
+            && set.start.get() == start
+        {
+            return Ok((Single::Set(&set.bits), set.end.get()));
+        }
+        let end = class::end(self.pattern, p).map_err(Fault::Malformed)?;
+        let text = self.pattern.get(start..end.wrapping_sub(1));
+        let text = text.unwrap_or_default();
+        match remembered {
+            Some(set) if set.start.get() == 0 => {
+                set.bits.set(class::set_bits(text));
+                set.start.set(start);
+                set.end.set(end);
+                Ok((Single::Set(&set.bits), end))
+            }
+            _ => Ok((Single::Text(text), end)),
         }
     }
 
@@ -182,17 +357,143 @@ impl<'a> Matcher<'a> {
         let (mut s, mut p) = (s, 0usize);
         loop {
             self.spend(1)?;
-            match self.step(&mut s, &mut p, &mut depth)? {
-                Outcome::Go => {}
-                Outcome::Done => return Ok(Some(s)),
-                Outcome::Fail => match self.backtrack(&mut depth)? {
+            let Some(c) = self.at(p) else {
+                return Ok(Some(s));
+            };
+            let next = p.wrapping_add(1);
+            let goes_on = match c {
+                b'(' => {
+                    self.open(s, &mut p, &mut depth)?;
+                    true
+                }
+                b')' => {
+                    self.close(s, &mut p, &mut depth)?;
+                    true
+                }
+                b'$' if next == self.pattern.len() => {
+                    if s == self.subject.len() {
+                        return Ok(Some(s));
+                    }
+                    false
+                }
+                ESCAPE if matches!(self.at(next), Some(b'b' | b'f' | b'0'..=b'9')) => {
+                    match self.at(next) {
+                        Some(b'b') => self.balance(&mut s, &mut p)?,
+                        Some(b'f') => self.frontier(s, &mut p)?,
+                        digit => self.back_reference(digit.unwrap_or(b'0'), &mut s, &mut p)?,
+                    }
+                }
+                _ => {
+                    let (single, end) = self.item(c, p)?;
+                    if let Single::Text(_) = single {
+                        self.spend(single.price())?;
+                    }
+                    let fits = self.subject.get(s).is_some_and(|c| single.fits(*c));
+                    match self.at(end) {
+                        Some(b'*' | b'?' | b'-') if !fits => {
+                            p = end.wrapping_add(1);
+                            true
+                        }
+                        Some(suffix @ (b'*' | b'+' | b'?' | b'-')) if fits => {
+                            let at = (p, end);
+                            p = end.wrapping_add(1);
+                            self.repeat(suffix, single, at, &mut s, &mut depth)?
+                        }
+                        _ => {
+                            if fits {
+                                s = s.wrapping_add(1);
+                                p = end;
+                            }
+                            fits
+                        }
+                    }
+                }
+            };
+            if !goes_on {
+                match self.backtrack(&mut depth)? {
                     Some(at) => (s, p) = at,
                     None => return Ok(None),
-                },
+                }
             }
         }
     }
 
+    /// An item that fits, with what says how often it may. The pattern goes on behind that.
+    fn repeat(
+        &mut self,
+        suffix: u8,
+        single: Single,
+        (p, end): (usize, usize),
+        s: &mut usize,
+        depth: &mut usize,
+    ) -> Answer<bool> {
+        let after = end.wrapping_add(1);
+        match suffix {
+            b'?' => {
+                self.push(
+                    depth,
+                    Retry::Without {
+                        s: *s as u32,
+                        next: after as u32,
+                    },
+                )?;
+                *s = s.wrapping_add(1);
+            }
+            b'-' => {
+                let Some(at) = self.lazily(single, *s, after)? else {
+                    return Ok(false);
+                };
+                self.push(
+                    depth,
+                    Retry::Lazy {
+                        s: at as u32,
+                        item: p as u32,
+                        end: end as u32,
+                    },
+                )?;
+                *s = at;
+            }
+            _ => {
+                let rest = self.subject.get(*s..).unwrap_or_default();
+                let count = single.run(rest);
+                self.spend((count as u64).saturating_mul(single.price()))?;
+                let to = s.wrapping_add(count);
+                // With `+` the first repetition is not up for discussion.
+                let from = s.wrapping_add(usize::from(suffix == b'+'));
+                self.push(
+                    depth,
+                    Retry::Greedy {
+                        s: from as u32,
+                        count: to.wrapping_sub(from) as u32,
+                        next: after as u32,
+                    },
+                )?;
+                *s = to;
+            }
+        }
+        Ok(true)
+    }
+
+    /// The first place from `s` on where what follows a lazy item may begin, with nothing but the item
+    /// before it.
+    fn lazily(&mut self, single: Single, s: usize, after: usize) -> Answer<Option<usize>> {
+        let Some(wanted) = self.literal_after(after) else {
+            return Ok(Some(s));
+        };
+        let rest = self.subject.get(s..).unwrap_or_default();
+        let found = if let Single::Any = single {
+            search::byte(rest, wanted)
+        } else {
+            rest.iter()
+                .position(|c| *c == wanted || !single.fits(*c))
+                .filter(|at| rest.get(*at) == Some(&wanted))
+        };
+        let looked = found.unwrap_or(rest.len()) as u64;
+        self.spend(looked.saturating_mul(single.price()))?;
+        Ok(found.map(|at| s.wrapping_add(at)))
+    }
+
+    #[inline(always)]
     fn spend(&mut self, steps: u64) -> Answer<()> {
         let left = self.steps.checked_sub(steps);
         self.steps = left.unwrap_or(0);
@@ -203,10 +504,12 @@ impl<'a> Matcher<'a> {
         }
     }
 
+    #[inline(always)]
     fn at(&self, p: usize) -> Option<u8> {
         self.pattern.get(p).copied()
     }
 
+    #[inline(always)]
     fn push(&mut self, depth: &mut usize, entry: Retry) -> Answer<()> {
         let slot = self
             .scratch
@@ -227,17 +530,26 @@ impl<'a> Matcher<'a> {
             *depth = top;
             match entry {
                 Retry::Greedy { s, count, next } => {
-                    if let Some(count) = count.checked_sub(1) {
+                    if let Some(count) = self.fewer(s, count, next as usize)? {
                         self.push(depth, Retry::Greedy { s, count, next })?;
                         return Ok(Some((s.wrapping_add(count) as usize, next as usize)));
                     }
                 }
                 Retry::Lazy { s, item, end } => {
-                    self.spend(price(item as usize, end as usize))?;
-                    if self.single(s as usize, item as usize, end as usize) {
-                        let s = s.wrapping_add(1);
+                    let first = self.at(item as usize).unwrap_or(0);
+                    let (single, _) = self.item(first, item as usize)?;
+                    self.spend(single.price())?;
+                    let fits = self
+                        .subject
+                        .get(s as usize)
+                        .is_some_and(|c| single.fits(*c));
+                    let next = end.wrapping_add(1) as usize;
+                    if fits
+                        && let Some(at) = self.lazily(single, s.wrapping_add(1) as usize, next)?
+                    {
+                        let s = at as u32;
                         self.push(depth, Retry::Lazy { s, item, end })?;
-                        return Ok(Some((s as usize, end.wrapping_add(1) as usize)));
+                        return Ok(Some((at, next)));
                     }
                 }
                 Retry::Without { s, next } => return Ok(Some((s as usize, next as usize))),
@@ -255,153 +567,59 @@ impl<'a> Matcher<'a> {
         Ok(None)
     }
 
-    /// One item of the pattern.
-    fn step(&mut self, s: &mut usize, p: &mut usize, depth: &mut usize) -> Answer<Outcome> {
-        let Some(c) = self.at(*p) else {
-            return Ok(Outcome::Done);
+    /// How many repetitions to try after `count` of them, which begin at `s`, were too many.
+    fn fewer(&mut self, s: u32, count: u32, next: usize) -> Answer<Option<u32>> {
+        let Some(wanted) = self.literal_after(next) else {
+            return Ok(count.checked_sub(1));
         };
+        // What follows must begin with this byte.
+        let from = s as usize;
+        let tried = self.subject.get(from..from.wrapping_add(count as usize));
+        let tried = tried.unwrap_or_default();
+        let found = tried.iter().rposition(|c| *c == wanted);
+        self.spend(tried.len().wrapping_sub(found.unwrap_or(0)) as u64 >> 1)?;
+        Ok(found.map(|found| found as u32))
+    }
+
+    /// `(` or `()`.
+    fn open(&mut self, s: usize, p: &mut usize, depth: &mut usize) -> Answer<()> {
         let next = p.wrapping_add(1);
-        match c {
-            b'(' => {
-                let position = self.at(next) == Some(b')');
-                let slot = self
-                    .scratch
-                    .captures
-                    .get(self.level)
-                    .ok_or(Fault::Malformed("too many captures"))?;
-                slot.set(Capture {
-                    start: *s as u32,
-                    len: if position { POSITION } else { OPEN },
-                });
-                self.level = self.level.wrapping_add(1);
-                *p = if position { next.wrapping_add(1) } else { next };
-                self.push(depth, Retry::Forget)?;
-                Ok(Outcome::Go)
-            }
-            b')' => {
-                let captures = self.scratch.captures.get(..self.level).unwrap_or_default();
-                let open = captures
-                    .iter()
-                    .enumerate()
-                    .rev()
-                    .find(|(_, c)| c.get().len == OPEN);
-                let Some((l, capture)) = open else {
-                    return Err(Fault::Malformed("invalid pattern capture"));
-                };
-                let start = capture.get().start;
+        let position = self.at(next) == Some(b')');
+        let slot = self
+            .scratch
+            .captures
+            .get(self.level)
+            .ok_or(Fault::Malformed("too many captures"))?;
+        slot.set(Capture {
+            start: s as u32,
+            len: if position { POSITION } else { OPEN },
+        });
+        self.level = self.level.wrapping_add(1);
+        *p = if position { next.wrapping_add(1) } else { next };
+        self.push(depth, Retry::Forget)
+    }
+
+    /// `)`.
+    fn close(&mut self, s: usize, p: &mut usize, depth: &mut usize) -> Answer<()> {
+        let captures = self.scratch.captures.get(..self.level).unwrap_or_default();
+        let mut l = self.level;
+        for capture in captures.iter().rev() {
+            l = l.wrapping_sub(1);
+            let Capture { start, len } = capture.get();
+            if len == OPEN {
                 capture.set(Capture {
                     start,
-                    len: (*s as u32).wrapping_sub(start),
+                    len: (s as u32).wrapping_sub(start),
                 });
-                *p = next;
-                self.push(depth, Retry::Reopen(l as u32))?;
-                Ok(Outcome::Go)
-            }
-            b'$' if next == self.pattern.len() => Ok(if *s == self.subject.len() {
-                Outcome::Done
-            } else {
-                Outcome::Fail
-            }),
-            ESCAPE => match self.at(next) {
-                Some(b'b') => self.balance(s, p),
-                Some(b'f') => self.frontier(*s, p),
-                Some(digit) if digit.is_ascii_digit() => self.back_reference(digit, s, p),
-                _ => self.plain(s, p, depth),
-            },
-            _ => self.plain(s, p, depth),
-        }
-    }
-
-    /// A single-character class with what may follow it.
-    fn plain(&mut self, s: &mut usize, p: &mut usize, depth: &mut usize) -> Answer<Outcome> {
-        let end = class::end(self.pattern, *p).map_err(Fault::Malformed)?;
-        let after = end.wrapping_add(1);
-        let cost = price(*p, end);
-        self.spend(cost)?;
-        let suffix = self.at(end);
-        if !self.single(*s, *p, end) {
-            if !matches!(suffix, Some(b'*' | b'?' | b'-')) {
-                return Ok(Outcome::Fail);
-            }
-            *p = after;
-            return Ok(Outcome::Go);
-        }
-        match suffix {
-            Some(b'?') => {
-                self.push(
-                    depth,
-                    Retry::Without {
-                        s: *s as u32,
-                        next: after as u32,
-                    },
-                )?;
-                *s = s.wrapping_add(1);
-                *p = after;
-            }
-            Some(b'*' | b'+') => {
-                // With `+` the first repetition is not up for discussion.
-                let from = if suffix == Some(b'+') {
-                    s.wrapping_add(1)
-                } else {
-                    *s
-                };
-                let mut to = s.wrapping_add(1);
-                while self.single(to, *p, end) {
-                    to = to.wrapping_add(1);
-                    self.spend(cost)?;
-                }
-                let (first, count) = (from as u32, to.wrapping_sub(from) as u32);
-                self.push(
-                    depth,
-                    Retry::Greedy {
-                        s: first,
-                        count,
-                        next: after as u32,
-                    },
-                )?;
-                *s = to;
-                *p = after;
-            }
-            Some(b'-') => {
-                self.push(
-                    depth,
-                    Retry::Lazy {
-                        s: *s as u32,
-                        item: *p as u32,
-                        end: end as u32,
-                    },
-                )?;
-                *p = after;
-            }
-            _ => {
-                *s = s.wrapping_add(1);
-                *p = end;
+                *p = p.wrapping_add(1);
+                return self.push(depth, Retry::Reopen(l as u32));
             }
         }
-        Ok(Outcome::Go)
-    }
-
-    /// Whether the byte at `s` is in the class at `p`, which ends before `end`.
-    #[inline]
-    fn single(&self, s: usize, p: usize, end: usize) -> bool {
-        let Some(&c) = self.subject.get(s) else {
-            return false;
-        };
-        match self.at(p) {
-            Some(b'.') => true,
-            Some(ESCAPE) => self
-                .at(p.wrapping_add(1))
-                .is_some_and(|class| matches_class(c, class)),
-            Some(b'[') => {
-                let set = self.pattern.get(p.wrapping_add(1)..end.wrapping_sub(1));
-                class::in_set(c, set.unwrap_or_default())
-            }
-            other => other == Some(c),
-        }
+        Err(Fault::Malformed("invalid pattern capture"))
     }
 
     /// `%bxy`.
-    fn balance(&mut self, s: &mut usize, p: &mut usize) -> Answer<Outcome> {
+    fn balance(&mut self, s: &mut usize, p: &mut usize) -> Answer<bool> {
         let arguments = (self.at(p.wrapping_add(2)), self.at(p.wrapping_add(3)));
         let (Some(open), Some(close)) = arguments else {
             return Err(Fault::Malformed(
@@ -409,7 +627,7 @@ impl<'a> Matcher<'a> {
             ));
         };
         if self.subject.get(*s) != Some(&open) {
-            return Ok(Outcome::Fail);
+            return Ok(false);
         }
         let mut nested = 1usize;
         let rest = self.subject.get(s.wrapping_add(1)..).unwrap_or_default();
@@ -420,42 +638,37 @@ impl<'a> Matcher<'a> {
                 if nested == 0 {
                     *s = s.wrapping_add(i).wrapping_add(2);
                     *p = p.wrapping_add(4);
-                    return Ok(Outcome::Go);
+                    return Ok(true);
                 }
             } else if c == open {
                 nested = nested.wrapping_add(1);
             }
         }
-        Ok(Outcome::Fail)
+        Ok(false)
     }
 
     /// `%f[set]`.
-    fn frontier(&mut self, s: usize, p: &mut usize) -> Answer<Outcome> {
+    fn frontier(&mut self, s: usize, p: &mut usize) -> Answer<bool> {
         let set = p.wrapping_add(2);
         if self.at(set) != Some(b'[') {
             return Err(Fault::Malformed("missing '[' after '%f' in pattern"));
         }
-        let end = class::end(self.pattern, set).map_err(Fault::Malformed)?;
-        self.spend(price(set, end).wrapping_mul(2))?;
-        let set = self
-            .pattern
-            .get(set.wrapping_add(1)..end.wrapping_sub(1))
-            .unwrap_or_default();
+        let (single, end) = self.set(set)?;
         let before = s
             .checked_sub(1)
             .and_then(|i| self.subject.get(i))
             .copied()
             .unwrap_or(0);
         let here = self.subject.get(s).copied().unwrap_or(0);
-        if !class::in_set(before, set) && class::in_set(here, set) {
+        if !single.fits(before) && single.fits(here) {
             *p = end;
-            return Ok(Outcome::Go);
+            return Ok(true);
         }
-        Ok(Outcome::Fail)
+        Ok(false)
     }
 
     /// `%1` to `%9`.
-    fn back_reference(&mut self, digit: u8, s: &mut usize, p: &mut usize) -> Answer<Outcome> {
+    fn back_reference(&mut self, digit: u8, s: &mut usize, p: &mut usize) -> Answer<bool> {
         let number = u32::from(digit & 15);
         let capture = (number as usize)
             .checked_sub(1)
@@ -464,7 +677,7 @@ impl<'a> Matcher<'a> {
             .filter(|capture| capture.len != OPEN)
             .ok_or(Fault::Index(number))?;
         if capture.len == POSITION {
-            return Ok(Outcome::Fail);
+            return Ok(false);
         }
         self.spend(u64::from(capture.len) >> 2)?;
         let start = capture.start as usize;
@@ -475,25 +688,28 @@ impl<'a> Matcher<'a> {
         if caught.is_some() && self.subject.get(*s..end) == caught {
             *s = end;
             *p = p.wrapping_add(2);
-            return Ok(Outcome::Go);
+            return Ok(true);
         }
-        Ok(Outcome::Fail)
+        Ok(false)
     }
 }
 
-/// What one item came to.
-enum Outcome {
-    Go,
-    Done,
-    Fail,
-}
+/// The bytes that mean something in a pattern.
+static SPECIALS: Bits = {
+    let mut bits = [0; 4];
+    let mut signs: &[u8] = b"^$*+?.([%-";
+    while let [sign, rest @ ..] = signs {
+        // Evaluated by the compiler, which refuses an index out of range.
+        #[allow(clippy::indexing_slicing)]
+        {
+            bits[(*sign >> 6) as usize] |= 1 << (*sign & 63);
+        }
+        signs = rest;
+    }
+    bits
+};
 
 /// Whether a pattern is plain text.
 pub fn is_plain(pattern: &[u8]) -> bool {
-    !pattern.iter().any(|c| b"^$*+?.([%-".contains(c))
-}
-
-/// Steps that one comparison with the item from `p` to before `end` is worth.
-const fn price(p: usize, end: usize) -> u64 {
-    1u64.wrapping_add((end.wrapping_sub(p) as u64) >> 2)
+    !pattern.iter().any(|c| has(&SPECIALS, *c))
 }

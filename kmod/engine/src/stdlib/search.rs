@@ -1,87 +1,153 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Plain search in bytes, eight at a time.
+//! Plain search in bytes, a block of words at a time.
 
 use super::pattern::Fault;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x8080_8080_8080_8080;
 
-/// The top bit of the lowest byte that is zero is the lowest bit set (bits above it may lie).
-const fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & TOPS
+/// The top bit of the lowest byte that is zero is the lowest of its top bits that are set (those above
+/// it may lie, and so does every other bit).
+const fn zero_tops(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word
 }
 
 const fn splat(b: u8) -> u64 {
     (b as u64).wrapping_mul(ONES)
 }
 
-/// Where `wanted` is first.
-pub fn byte(text: &[u8], wanted: u8) -> Option<usize> {
-    let (words, tail) = text.as_chunks::<8>();
-    let pattern = splat(wanted);
-    for (i, word) in words.iter().enumerate() {
-        let found = zero_bytes(u64::from_le_bytes(*word) ^ pattern);
-        if found != 0 {
-            let within = (found.trailing_zeros() >> 3) as usize;
-            return Some(i.wrapping_mul(8).wrapping_add(within));
-        }
+/// Bytes that are looked at together.
+const BLOCK: usize = 32;
+
+/// The words of a block.
+#[inline(always)]
+fn words(block: &[u8; BLOCK]) -> [u64; 4] {
+    let (words, _) = block.as_chunks::<8>();
+    let mut all = [0; 4];
+    for (to, word) in all.iter_mut().zip(words) {
+        *to = u64::from_le_bytes(*word);
     }
-    let within = tail.iter().position(|b| *b == wanted)?;
-    Some(words.len().wrapping_mul(8).wrapping_add(within))
+    all
 }
 
-/// Where `needle` is first in `text`, paid from `steps` (about five bytes a step, compares of
+/// Where the first byte of a block is zero, if one is.
+#[inline(always)]
+fn zero(block: [u64; 4]) -> Option<usize> {
+    let [a, b, c, d] = block.map(zero_tops);
+    if (a | b | c | d) & TOPS == 0 {
+        return None;
+    }
+    let mut at = 0u32;
+    for word in [a, b, c] {
+        if word & TOPS != 0 {
+            return Some(at.wrapping_add((word & TOPS).trailing_zeros() >> 3) as usize);
+        }
+        at = at.wrapping_add(8);
+    }
+    Some(at.wrapping_add((d & TOPS).trailing_zeros() >> 3) as usize)
+}
+
+/// Where `wanted` is first.
+pub fn byte(text: &[u8], wanted: u8) -> Option<usize> {
+    let (blocks, tail) = text.as_chunks::<BLOCK>();
+    let pattern = splat(wanted);
+    for (i, block) in blocks.iter().enumerate() {
+        if let Some(within) = zero(words(block).map(|word| word ^ pattern)) {
+            return Some(i.wrapping_mul(BLOCK).wrapping_add(within));
+        }
+    }
+    let (tail_words, rest) = tail.as_chunks::<8>();
+    let mut at = blocks.len().wrapping_mul(BLOCK);
+    for word in tail_words {
+        let found = zero_tops(u64::from_le_bytes(*word) ^ pattern) & TOPS;
+        if found != 0 {
+            return Some(at.wrapping_add((found.trailing_zeros() >> 3) as usize));
+        }
+        at = at.wrapping_add(8);
+    }
+    let within = rest.iter().position(|b| *b == wanted)?;
+    Some(at.wrapping_add(within))
+}
+
+/// The first place where `heads` has one byte and `tails`, which is as long, the other.
+#[inline(always)]
+fn pair(heads: &[u8], tails: &[u8], first: u8, last: u8) -> Option<usize> {
+    let (head_blocks, heads) = heads.as_chunks::<BLOCK>();
+    let (tail_blocks, tails) = tails.as_chunks::<BLOCK>();
+    let (firsts, lasts) = (splat(first), splat(last));
+    let differ = |head: u64, tail: u64| (head ^ firsts) | (tail ^ lasts);
+    for (i, (head, tail)) in head_blocks.iter().zip(tail_blocks).enumerate() {
+        let ([a, b, c, d], [e, f, g, h]) = (words(head), words(tail));
+        let block = [differ(a, e), differ(b, f), differ(c, g), differ(d, h)];
+        if let Some(within) = zero(block) {
+            return Some(i.wrapping_mul(BLOCK).wrapping_add(within));
+        }
+    }
+    let mut at = head_blocks.len().wrapping_mul(BLOCK);
+    let (head_words, heads) = heads.as_chunks::<8>();
+    let (tail_words, tails) = tails.as_chunks::<8>();
+    for (head, tail) in head_words.iter().zip(tail_words) {
+        let word = differ(u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
+        let found = zero_tops(word) & TOPS;
+        if found != 0 {
+            return Some(at.wrapping_add((found.trailing_zeros() >> 3) as usize));
+        }
+        at = at.wrapping_add(8);
+    }
+    let within = heads
+        .iter()
+        .zip(tails)
+        .position(|(head, tail)| *head == first && *tail == last)?;
+    Some(at.wrapping_add(within))
+}
+
+/// Where `needle` is first in `text`, paid from `steps` (about eight bytes a step, compares of
 /// candidates on top); `Err` when they are used up.
 pub fn plain(text: &[u8], needle: &[u8], steps: &mut u64) -> Result<Option<usize>, Fault> {
-    let spend = |steps: &mut u64, price: usize| {
-        let left = steps.checked_sub(price as u64);
-        *steps = left.unwrap_or(0);
-        if left.is_some() {
-            Ok(())
-        } else {
-            Err(Fault::Fuel)
-        }
-    };
     let (Some(&first), Some(&last)) = (needle.first(), needle.last()) else {
         return Ok(Some(0));
     };
     let Some(behind) = text.len().checked_sub(needle.len()) else {
         return Ok(None);
     };
+    // The price of the blocks is paid in one go, before they are looked at.
+    spend(steps, text.len().wrapping_shr(3))?;
+    if needle.len() == 1 {
+        return Ok(byte(text, first));
+    }
     // Where the first byte and the last byte both fit is worth a look. `heads` and `tails` run in
     // step; each is as long as there are places to begin.
     let gap = needle.len().wrapping_sub(1);
     let heads = text.get(..=behind).unwrap_or_default();
     let tails = text.get(gap..).unwrap_or_default();
-    let fits = |at: usize| text.get(at..at.wrapping_add(needle.len())) == Some(needle);
-    let (head_words, head_rest) = heads.as_chunks::<8>();
-    let (tail_words, tail_rest) = tails.as_chunks::<8>();
-    let (firsts, lasts) = (splat(first), splat(last));
-    // The price of the words is paid in one go, before they are looked at.
-    spend(steps, text.len().wrapping_shr(2))?;
-    for (i, (head, tail)) in head_words.iter().zip(tail_words).enumerate() {
-        let differ = (u64::from_le_bytes(*head) ^ firsts) | (u64::from_le_bytes(*tail) ^ lasts);
-        let mut found = zero_bytes(differ);
-        while found != 0 {
-            let at = i
-                .wrapping_mul(8)
-                .wrapping_add((found.trailing_zeros() >> 3) as usize);
-            spend(steps, needle.len().wrapping_shr(3).wrapping_add(1))?;
-            if fits(at) {
-                return Ok(Some(at));
-            }
-            found &= found.wrapping_sub(1);
+    let price = needle.len().wrapping_shr(3).wrapping_add(3);
+    let mut from = 0usize;
+    loop {
+        let (heads, tails) = (heads.get(from..), tails.get(from..));
+        let found = pair(
+            heads.unwrap_or_default(),
+            tails.unwrap_or_default(),
+            first,
+            last,
+        );
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        spend(steps, price)?;
+        let at = from.wrapping_add(found);
+        if text.get(at..at.wrapping_add(needle.len())) == Some(needle) {
+            return Ok(Some(at));
         }
+        from = at.wrapping_add(1);
     }
-    let start = head_words.len().wrapping_mul(8);
-    for (i, (head, tail)) in head_rest.iter().zip(tail_rest).enumerate() {
-        if *head == first && *tail == last {
-            spend(steps, needle.len().wrapping_shr(3).wrapping_add(1))?;
-            let at = start.wrapping_add(i);
-            if fits(at) {
-                return Ok(Some(at));
-            }
-        }
+}
+
+fn spend(steps: &mut u64, price: usize) -> Result<(), Fault> {
+    let left = steps.checked_sub(price as u64);
+    *steps = left.unwrap_or(0);
+    if left.is_some() {
+        Ok(())
+    } else {
+        Err(Fault::Fuel)
     }
-    Ok(None)
 }

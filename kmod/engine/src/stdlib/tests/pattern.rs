@@ -227,7 +227,7 @@ fn plain_search_finds_the_first() {
         );
     }
     assert_eq!(
-        search::plain(&[b'x'; 1500], b"xy", &mut 300),
+        search::plain(&[b'x'; 1500], b"xy", &mut 100),
         Err(Fault::Fuel)
     );
 }
