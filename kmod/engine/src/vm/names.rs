@@ -122,7 +122,7 @@ impl Vm {
             return None;
         }
         // SAFETY: below the length of the prototype's code.
-        Some(unsafe { *cell.code.wrapping_add(pc as usize) })
+        unsafe { *cell.code.wrapping_add(pc as usize) }.unpack()
     }
 
     fn constant_name(&self, proto: Ref, index: u32) -> Option<&[u8]> {

@@ -8,6 +8,7 @@ use super::native::ALL;
 use super::operate::{float_of, value_of};
 use super::{Event, Vm};
 use crate::bytecode::op::{Inst, Op};
+use crate::bytecode::word::Word;
 use crate::memory::cell::BoxCell;
 use crate::number::arith;
 use crate::value::{Tag, Value};
@@ -31,13 +32,19 @@ impl Vm {
     #[inline(always)]
     fn upvalue_value(&self, n: u32) -> Value {
         // SAFETY: verified operands are upvalues of the function.
-        unsafe { *self.heap.exec.upvalues.add(n as usize) }
+        unsafe {
+            let closure = *self.slot(self.this().base - 1);
+            *self.heap.upvalues(closure.as_ref()).add(n as usize)
+        }
     }
 
     /// Does an instruction. The frame's program counter is behind it.
     #[inline(never)]
-    pub(crate) fn slow_instruction(&mut self, i: Inst) -> Result<Flow, Raise> {
-        let Some(op) = Op::from_byte(i.op_byte()) else {
+    pub(crate) fn slow_instruction(&mut self, word: Word) -> Result<Flow, Raise> {
+        let Some((op, i)) = word
+            .unpack()
+            .and_then(|i| Some((Op::from_byte(i.op_byte())?, i)))
+        else {
             return Err(self.fault(format_args!("a damaged program")));
         };
         let (a, b, c) = (u32::from(i.a()), u32::from(i.b()), u32::from(i.c()));
@@ -281,8 +288,8 @@ impl Vm {
     fn slow_return(&mut self, op: Op, i: Inst) -> Result<Flow, Raise> {
         let first = self.this().base + u32::from(i.a());
         let (n, closing) = match op {
-            Op::Return0 => (0, i.b() != 0),
-            Op::Return1 => (1, i.b() != 0),
+            Op::Return0 => (0, false),
+            Op::Return1 => (1, false),
             _ if i.b() == 0 => (self.top - first, i.c() != 0),
             _ => (u32::from(i.b()) - 1, i.c() != 0),
         };
@@ -419,8 +426,8 @@ impl Vm {
         };
         self.top = to;
         self.ensure_stack(wanted)?;
-        let from = f.base - f.extra;
-        // SAFETY: further arguments lie right below the base; there is room for those wanted.
+        let from = f.base - 1 - f.extra;
+        // SAFETY: further arguments lie right below the function's copy; there is room for those wanted.
         unsafe {
             core::ptr::copy(self.slot(from), self.slot(to), wanted.min(f.extra) as usize);
             for n in f.extra..wanted {
