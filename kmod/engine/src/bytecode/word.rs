@@ -190,6 +190,12 @@ impl Word {
         Some(Inst::abc(op, a, plain(self.b, SLOT_B)?, plain(c, SLOT_C)?).with_off(off))
     }
 
+    /// A, and B and C of a plain instruction where they number no values.
+    #[inline(always)]
+    pub const fn counts(self) -> (u32, u32, u32) {
+        (self.a as u32 >> 1, self.b as u32, self.c as u32)
+    }
+
     /// IMM, or B and C together.
     #[inline(always)]
     pub const fn imm(self) -> i32 {

@@ -355,7 +355,8 @@ impl Vm {
             unsafe { *self.heap.upvalues(closure).add(u) = v };
         }
         self.put(dest, itself);
-        self.breathe(f.base + dest + 1)
+        let flow = self.breathe(f.base + dest + 1)?;
+        self.go_on(flow)
     }
 
     /// The eight bytes that say where an upvalue of a prototype comes from.

@@ -2,7 +2,7 @@
 //! The loop over instructions.
 //!
 //! An arm does what is short and goes on with the next instruction; an arm that ends without doing so
-//! leaves its instruction to [`Vm::slow_instruction`], which can do all of them. So there is one way
+//! leaves its instruction to a function that does it whole, [`Vm::slow_instruction`] or its own. So there is one way
 //! out of the loop and back, and what the loop keeps in variables is good until then: `pc`, `constants`
 //! and `upvalues` are read again after it, because a body may have moved; `base` changes only with the
 //! frame, for the stack never moves.
@@ -425,506 +425,543 @@ impl Vm {
 
         enter_frame!();
         loop {
-            // SAFETY: what verified code promises: an instruction.
-            let i = unsafe { &*pc };
-            // SAFETY: verified code has known operations only.
-            let op: Op = unsafe { core::mem::transmute::<u8, Op>(i.op) };
-            match op {
-                Op::PktNo => {
-                    // SAFETY: a register.
-                    let o = unsafe { *long_a!(i) };
-                    if let Some(there) = vm.packet.fast_has(o, i.b) {
-                        skip!(if there { 2 } else { i.a });
-                    }
-                    next!();
-                }
-                Op::PktNeI => {
-                    // SAFETY: a register.
-                    let o = unsafe { *long_a!(i) };
-                    if let Some(n) = vm.packet.fast_int(o, i.c) {
-                        skip!(if n == u32::from(i.b) { 2 } else { i.a });
-                    }
-                    next!();
-                }
-                Op::GetField2 => {
-                    // SAFETY: a register.
-                    let o = unsafe { *r!(i.b) };
-                    if let Some(v) = vm.packet.fast_path(o, u16::from(i.x)) {
-                        put!(r!(i.a), v);
+            let flow = loop {
+                // SAFETY: what verified code promises: an instruction.
+                let i = unsafe { &*pc };
+                // SAFETY: verified code has known operations only.
+                let op: Op = unsafe { core::mem::transmute::<u8, Op>(i.op) };
+                match op {
+                    Op::PktNo => {
+                        // SAFETY: a register.
+                        let o = unsafe { *long_a!(i) };
+                        if let Some(there) = vm.packet.fast_has(o, i.b) {
+                            skip!(if there { 2 } else { i.a });
+                        }
                         next!();
                     }
-                }
-                Op::GetField => get_field!(i, r!(i.b)),
-                Op::JmpNeI => equal_immediate!(i, false),
-                Op::JmpEqI => equal_immediate!(i, true),
-                Op::Move => {
-                    // SAFETY: registers.
-                    unsafe { *r!(i.a) = *r!(i.b) };
-                    next!();
-                }
-                Op::JmpF => branch!(i.c, tag!(r!(i.a)) as u32 <= Tag::False as u32),
-                Op::JmpT => branch!(i.c, tag!(r!(i.a)) as u32 > Tag::False as u32),
-                Op::Return0 => {
-                    // SAFETY: the frame on top.
-                    let way = unsafe { (*frame).way() };
-                    if way == plain_call(0) {
-                        leave!();
+                    Op::PktNeI => {
+                        // SAFETY: a register.
+                        let o = unsafe { *long_a!(i) };
+                        if let Some(n) = vm.packet.fast_int(o, i.c) {
+                            skip!(if n == u32::from(i.b) { 2 } else { i.a });
+                        }
+                        next!();
                     }
-                    return_short!(None);
-                }
-                Op::Return1 => {
-                    // SAFETY: the frame on top, a register and the function's slot.
-                    unsafe {
-                        if (*frame).way() == plain_call(1) {
-                            *base.sub(1) = *r!(i.a);
+                    Op::GetField2 => {
+                        // SAFETY: a register.
+                        let o = unsafe { *r!(i.b) };
+                        if let Some(v) = vm.packet.fast_path(o, u16::from(i.x)) {
+                            put!(r!(i.a), v);
+                            next!();
+                        }
+                    }
+                    Op::GetField => get_field!(i, r!(i.b)),
+                    Op::JmpNeI => equal_immediate!(i, false),
+                    Op::JmpEqI => equal_immediate!(i, true),
+                    Op::Move => {
+                        // SAFETY: registers.
+                        unsafe { *r!(i.a) = *r!(i.b) };
+                        next!();
+                    }
+                    Op::JmpF => branch!(i.c, tag!(r!(i.a)) as u32 <= Tag::False as u32),
+                    Op::JmpT => branch!(i.c, tag!(r!(i.a)) as u32 > Tag::False as u32),
+                    Op::Return0 => {
+                        // SAFETY: the frame on top.
+                        let way = unsafe { (*frame).way() };
+                        if way == plain_call(0) {
                             leave!();
                         }
+                        return_short!(None);
                     }
-                    return_short!(Some(r!(i.a).cast_const()));
-                }
-                Op::LoadK => {
-                    // SAFETY: a register and a constant.
-                    unsafe { *r!(i.a) = *k!(imm!(i)) };
-                    next!();
-                }
-                Op::LoadI => {
-                    put!(r!(i.a), Value::int(i64::from(imm!(i))));
-                    next!();
-                }
-                Op::GetTabUp => get_field!(i, up!(i.b)),
-                Op::Call => {
-                    let a = r!(i.a);
-                    // SAFETY: inside the stack; frames below the limit.
-                    unsafe {
-                        if (*a).tag == Tag::Closure && i.b != 0 {
-                            let closure: *const Header = vm.heap.at((*a).as_ref());
-                            let proto = (*closure).hash;
-                            let p: *const ProtoCell = vm.heap.at(proto);
-                            let func = a.offset_from(vm.stack) as u32;
-                            // A native function's number is no prototype.
-                            if (*closure).kind == Kind::Closure
-                                && func + (*p).need < vm.stack_soft
-                                && vm.depth + 2 < vm.frame_limit
-                                && vm.fuel >= i64::from((*p).fuel)
-                            {
-                                vm.fuel -= i64::from((*p).fuel);
-                                vm.depth += 1;
-                                let mut given = u32::from(i.b);
-                                while given <= u32::from((*p).parameters) {
-                                    *a.add(given as usize) = Value::NIL;
-                                    given += 1;
-                                }
-                                let code = vm.proto((*frame).proto).code;
-                                (*frame).pc = pc.offset_from(code) as u32 + 1;
-                                frame = frame.add(1);
-                                (*frame).base = func + 1;
-                                (*frame).func = func;
-                                (*frame).proto = proto;
-                                (*frame).extra = 0;
-                                (*frame).failed = 0;
-                                (*frame).place = 0;
-                                (*frame).wanted = i.c.wrapping_sub(1) as i16;
-                                (*frame).kind = FrameKind::Lua;
-                                (*frame).flags = PLAIN;
-                                pc = (*p).code;
-                                base = a.add(1);
-                                constants = (*p).constants;
-                                continue;
+                    Op::Return1 => {
+                        // SAFETY: the frame on top, a register and the function's slot.
+                        unsafe {
+                            let way = (*frame).way();
+                            if way == plain_call(1) {
+                                *base.sub(1) = *r!(i.a);
+                                leave!();
                             }
-                        } else if (*a).tag == Tag::Native {
-                            let func = a.offset_from(vm.stack) as u32;
-                            let nargs = if i.b == 0 {
-                                vm.top - func - 1
-                            } else {
-                                u32::from(i.b) - 1
-                            };
-                            let wanted = if i.c == 0 { ALL as i16 } else { i.c as i16 - 1 };
+                            if way == plain_call(0) {
+                                leave!();
+                            }
+                        }
+                        return_short!(Some(r!(i.a).cast_const()));
+                    }
+                    Op::LoadK => {
+                        // SAFETY: a register and a constant.
+                        unsafe { *r!(i.a) = *k!(imm!(i)) };
+                        next!();
+                    }
+                    Op::LoadI => {
+                        put!(r!(i.a), Value::int(i64::from(imm!(i))));
+                        next!();
+                    }
+                    Op::GetTabUp => get_field!(i, up!(i.b)),
+                    Op::Call => {
+                        let a = r!(i.a);
+                        // SAFETY: inside the stack; frames below the limit.
+                        unsafe {
+                            if (*a).tag == Tag::Closure && i.b != 0 {
+                                let closure: *const Header = vm.heap.at((*a).as_ref());
+                                let proto = (*closure).hash;
+                                let p: *const ProtoCell = vm.heap.at(proto);
+                                let func = a.offset_from(vm.stack) as u32;
+                                // A native function's number is no prototype.
+                                if (*closure).kind == Kind::Closure
+                                    && func + (*p).need < vm.stack_soft
+                                    && vm.depth + 2 < vm.frame_limit
+                                    && vm.fuel >= i64::from((*p).fuel)
+                                {
+                                    vm.fuel -= i64::from((*p).fuel);
+                                    vm.depth += 1;
+                                    let mut given = u32::from(i.b);
+                                    while given <= u32::from((*p).parameters) {
+                                        *a.add(given as usize) = Value::NIL;
+                                        given += 1;
+                                    }
+                                    let code = vm.proto((*frame).proto).code;
+                                    (*frame).pc = pc.offset_from(code) as u32 + 1;
+                                    frame = frame.add(1);
+                                    (*frame).base = func + 1;
+                                    (*frame).func = func;
+                                    (*frame).proto = proto;
+                                    (*frame).extra = 0;
+                                    (*frame).failed = 0;
+                                    (*frame).place = 0;
+                                    (*frame).wanted = i.c.wrapping_sub(1) as i16;
+                                    (*frame).kind = FrameKind::Lua;
+                                    (*frame).flags = PLAIN;
+                                    pc = (*p).code;
+                                    base = a.add(1);
+                                    constants = (*p).constants;
+                                    continue;
+                                }
+                            }
                             save!();
-                            match vm.call_native(func, nargs, wanted, (*a).payload as u32)? {
-                                Flow::Next => {
-                                    pc = vm.heap.exec.pc;
-                                    constants = vm.heap.exec.constants;
+                            let func = a.offset_from(vm.stack) as u32;
+                            let count = match i.b {
+                                0 => vm.top - func - 1,
+                                b => u32::from(b) - 1,
+                            };
+                            let wanted = i.c.wrapping_sub(1) as i16;
+                            if (*a).tag == Tag::Native {
+                                let number = (*a).payload as u32;
+                                break vm.call_native(func, count, wanted, number)?;
+                            }
+                            break vm.call_slow(func, count, wanted)?;
+                        }
+                    }
+                    Op::AddI => {
+                        let x = r!(i.b);
+                        let c = i64::from(i.c as i16);
+                        if tag!(x) == Tag::Int {
+                            put!(r!(i.a), Value::int(int!(x).wrapping_add(c)));
+                            next!();
+                        }
+                        if tag!(x) == Tag::Float {
+                            put!(r!(i.a), Value::float(arith::add(float!(x), c as f64)));
+                            next!();
+                        }
+                    }
+                    Op::ForLoop => {
+                        let counter = long_a!(i);
+                        // SAFETY: four registers belong to the loop.
+                        unsafe {
+                            if (*counter).tag == Tag::Int {
+                                let left = (*counter.add(1)).payload;
+                                if left == 0 {
+                                    next!();
                                 }
-                                Flow::Frame if vm.this().kind == FrameKind::Lua => enter_frame!(),
-                                other => return Ok(other),
-                            }
-                            continue;
-                        }
-                    }
-                }
-                Op::AddI => {
-                    let x = r!(i.b);
-                    let c = i64::from(i.c as i16);
-                    if tag!(x) == Tag::Int {
-                        put!(r!(i.a), Value::int(int!(x).wrapping_add(c)));
-                        next!();
-                    }
-                    if tag!(x) == Tag::Float {
-                        put!(r!(i.a), Value::float(arith::add(float!(x), c as f64)));
-                        next!();
-                    }
-                }
-                Op::ForLoop => {
-                    let counter = long_a!(i);
-                    // SAFETY: four registers belong to the loop.
-                    unsafe {
-                        if (*counter).tag == Tag::Int {
-                            let left = (*counter.add(1)).payload;
-                            if left == 0 {
-                                next!();
-                            }
-                            let next = (*counter).as_int().wrapping_add((*counter.add(2)).as_int());
-                            (*counter.add(1)).payload = left - 1;
-                            (*counter).payload = next as u64;
-                            *counter.add(3) = Value::int(next);
-                        } else {
-                            let step = (*counter.add(2)).as_float();
-                            let limit = (*counter.add(1)).as_float();
-                            let next = (*counter).as_float() + step;
-                            if !(if step > 0.0 {
-                                next <= limit
+                                let next =
+                                    (*counter).as_int().wrapping_add((*counter.add(2)).as_int());
+                                (*counter.add(1)).payload = left - 1;
+                                (*counter).payload = next as u64;
+                                *counter.add(3) = Value::int(next);
                             } else {
-                                limit <= next
-                            }) {
+                                let step = (*counter.add(2)).as_float();
+                                let limit = (*counter.add(1)).as_float();
+                                let next = (*counter).as_float() + step;
+                                if !(if step > 0.0 {
+                                    next <= limit
+                                } else {
+                                    limit <= next
+                                }) {
+                                    next!();
+                                }
+                                *counter = Value::float(next);
+                                *counter.add(3) = Value::float(next);
+                            }
+                        }
+                        skip!(imm!(i));
+                        burn!(i);
+                    }
+                    Op::ForPrep => {
+                        let start = r!(i.a);
+                        // SAFETY: four registers belong to the loop.
+                        unsafe {
+                            let (limit, step) = (start.add(1), start.add(2));
+                            if (*start).tag == Tag::Int
+                                && (*limit).tag == Tag::Int
+                                && (*step).tag == Tag::Int
+                                && (*step).payload == 1
+                            {
+                                if int!(start) > int!(limit) {
+                                    branch!(imm!(i), true);
+                                }
+                                *start.add(3) = *start;
+                                (*limit).payload = (*limit).payload.wrapping_sub((*start).payload);
                                 next!();
                             }
-                            *counter = Value::float(next);
-                            *counter.add(3) = Value::float(next);
                         }
                     }
-                    skip!(imm!(i));
-                    burn!(i);
-                }
-                Op::ForPrep => {
-                    let start = r!(i.a);
-                    // SAFETY: four registers belong to the loop.
-                    unsafe {
-                        let (limit, step) = (start.add(1), start.add(2));
-                        if (*start).tag == Tag::Int
-                            && (*limit).tag == Tag::Int
-                            && (*step).tag == Tag::Int
-                            && (*step).payload == 1
-                        {
-                            if int!(start) > int!(limit) {
-                                branch!(imm!(i), true);
+                    Op::Jmp => {
+                        skip!(imm!(i));
+                        burn!(i);
+                    }
+                    Op::GetIndex => get_index!(i, r!(i.c)),
+                    Op::GetInt => get_index!(i, &Value::int(i64::from(i.c))),
+                    Op::SetField => set_field!(r!(i.a), k!(i.b), r!(i.c)),
+                    Op::SetFieldK => {
+                        cold!();
+                        set_field!(r!(i.a), k!(i.b), k!(i.c));
+                    }
+                    Op::SetIndex => set_index!(r!(i.a), r!(i.b), r!(i.c)),
+                    Op::SetIndexK => {
+                        cold!();
+                        set_index!(r!(i.a), r!(i.b), k!(i.c));
+                    }
+                    Op::SetInt => {
+                        cold!();
+                        set_index!(r!(i.a), &Value::int(i64::from(i.b)), r!(i.c));
+                    }
+                    Op::SetTabUp => {
+                        cold!();
+                        let table = up!(i.a);
+                        set_field!(table, k!(i.b), r!(i.c));
+                    }
+                    Op::SetTabUpK => {
+                        cold!();
+                        let table = up!(i.a);
+                        set_field!(table, k!(i.b), k!(i.c));
+                    }
+                    Op::SelfField => {
+                        cold!();
+                        let o = r!(i.b);
+                        // SAFETY: registers; R[A] may be R[B], so the receiver is put away first.
+                        unsafe { *r!(i.a).add(1) = *o };
+                        // SAFETY: as above.
+                        get_field!(i, unsafe { r!(i.a).add(1) });
+                        // SAFETY: a register and a constant.
+                        if let Some(v) = unsafe { vm.type_method((*o).tag, (*k!(i.c)).payload) } {
+                            put!(r!(i.a), v);
+                            next!();
+                        }
+                    }
+                    Op::Extra => {
+                        cold!();
+                        next!();
+                    }
+                    Op::GetBox => {
+                        cold!();
+                        let b = r!(i.b);
+                        if tag!(b) == Tag::Box {
+                            // SAFETY: a box's cell.
+                            unsafe { *r!(i.a) = (*vm.heap.at::<BoxCell>((*b).as_ref())).value };
+                            next!();
+                        }
+                    }
+                    Op::SetBox => {
+                        cold!();
+                        let (b, v) = (r!(i.a), r!(i.b));
+                        // SAFETY: registers and a box's cell.
+                        unsafe {
+                            if (*b).tag == Tag::Box
+                                && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
+                            {
+                                (*vm.heap.at::<BoxCell>((*b).as_ref())).value = *v;
+                                next!();
                             }
-                            *start.add(3) = *start;
-                            (*limit).payload = (*limit).payload.wrapping_sub((*start).payload);
-                            next!();
                         }
                     }
-                }
-                Op::Jmp => {
-                    skip!(imm!(i));
-                    burn!(i);
-                }
-                Op::GetIndex => get_index!(i, r!(i.c)),
-                Op::GetInt => get_index!(i, &Value::int(i64::from(i.c))),
-                Op::SetField => set_field!(r!(i.a), k!(i.b), r!(i.c)),
-                Op::SetFieldK => {
-                    cold!();
-                    set_field!(r!(i.a), k!(i.b), k!(i.c));
-                }
-                Op::SetIndex => set_index!(r!(i.a), r!(i.b), r!(i.c)),
-                Op::SetIndexK => {
-                    cold!();
-                    set_index!(r!(i.a), r!(i.b), k!(i.c));
-                }
-                Op::SetInt => {
-                    cold!();
-                    set_index!(r!(i.a), &Value::int(i64::from(i.b)), r!(i.c));
-                }
-                Op::SetTabUp => {
-                    cold!();
-                    let table = up!(i.a);
-                    set_field!(table, k!(i.b), r!(i.c));
-                }
-                Op::SetTabUpK => {
-                    cold!();
-                    let table = up!(i.a);
-                    set_field!(table, k!(i.b), k!(i.c));
-                }
-                Op::SelfField => {
-                    cold!();
-                    let o = r!(i.b);
-                    // SAFETY: registers; R[A] may be R[B], so the receiver is put away first.
-                    unsafe { *r!(i.a).add(1) = *o };
-                    // SAFETY: as above.
-                    get_field!(i, unsafe { r!(i.a).add(1) });
-                    // SAFETY: a register and a constant.
-                    if let Some(v) = unsafe { vm.type_method((*o).tag, (*k!(i.c)).payload) } {
-                        put!(r!(i.a), v);
+                    Op::GetUp => {
+                        cold!();
+                        // SAFETY: what verified code promises.
+                        unsafe { *r!(i.a) = *up!(i.b) };
                         next!();
                     }
-                }
-                Op::Extra => {
-                    cold!();
-                    next!();
-                }
-                Op::GetBox => {
-                    cold!();
-                    let b = r!(i.b);
-                    if tag!(b) == Tag::Box {
-                        // SAFETY: a box's cell.
-                        unsafe { *r!(i.a) = (*vm.heap.at::<BoxCell>((*b).as_ref())).value };
+                    Op::GetUpBox => {
+                        cold!();
+                        // SAFETY: what verified code promises, and a box's cell.
+                        unsafe {
+                            let b = up!(i.b);
+                            if (*b).tag == Tag::Box {
+                                *r!(i.a) = (*vm.heap.at::<BoxCell>((*b).as_ref())).value;
+                                next!();
+                            }
+                        }
+                    }
+                    Op::SetUp => {
+                        cold!();
+                        // SAFETY: what verified code promises, and a box's cell.
+                        unsafe {
+                            let (b, v) = (up!(i.a), r!(i.b));
+                            if (*b).tag == Tag::Box
+                                && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
+                            {
+                                (*vm.heap.at::<BoxCell>((*b).as_ref())).value = *v;
+                                next!();
+                            }
+                        }
+                    }
+                    Op::LoadNil => {
+                        cold!();
+                        let mut n = 0;
+                        while n < i.b {
+                            put!(r!(i.a + 2 * n), Value::NIL);
+                            n += 1;
+                        }
                         next!();
                     }
-                }
-                Op::SetBox => {
-                    cold!();
-                    let (b, v) = (r!(i.a), r!(i.b));
-                    // SAFETY: registers and a box's cell.
-                    unsafe {
-                        if (*b).tag == Tag::Box
-                            && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
-                        {
-                            (*vm.heap.at::<BoxCell>((*b).as_ref())).value = *v;
-                            next!();
-                        }
-                    }
-                }
-                Op::GetUp => {
-                    cold!();
-                    // SAFETY: what verified code promises.
-                    unsafe { *r!(i.a) = *up!(i.b) };
-                    next!();
-                }
-                Op::GetUpBox => {
-                    cold!();
-                    // SAFETY: what verified code promises, and a box's cell.
-                    unsafe {
-                        let b = up!(i.b);
-                        if (*b).tag == Tag::Box {
-                            *r!(i.a) = (*vm.heap.at::<BoxCell>((*b).as_ref())).value;
-                            next!();
-                        }
-                    }
-                }
-                Op::SetUp => {
-                    cold!();
-                    // SAFETY: what verified code promises, and a box's cell.
-                    unsafe {
-                        let (b, v) = (up!(i.a), r!(i.b));
-                        if (*b).tag == Tag::Box
-                            && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
-                        {
-                            (*vm.heap.at::<BoxCell>((*b).as_ref())).value = *v;
-                            next!();
-                        }
-                    }
-                }
-                Op::LoadNil => {
-                    cold!();
-                    let mut n = 0;
-                    while n < i.b {
-                        put!(r!(i.a + 2 * n), Value::NIL);
-                        n += 1;
-                    }
-                    next!();
-                }
-                Op::LoadFalse => {
-                    cold!();
-                    put!(r!(i.a), Value::boolean(false));
-                    next!();
-                }
-                Op::LoadTrue => {
-                    cold!();
-                    put!(r!(i.a), Value::boolean(true));
-                    next!();
-                }
-                Op::Add => arith!(i, r!(i.c), i64::wrapping_add, arith::add),
-                Op::Sub => arith!(i, r!(i.c), i64::wrapping_sub, arith::sub),
-                Op::Mul => {
-                    cold!();
-                    arith!(i, r!(i.c), i64::wrapping_mul, arith::mul);
-                }
-                Op::AddK => arith!(i, k!(i.c), i64::wrapping_add, arith::add),
-                Op::SubK => {
-                    cold!();
-                    arith!(i, k!(i.c), i64::wrapping_sub, arith::sub);
-                }
-                Op::MulK => {
-                    cold!();
-                    arith!(i, k!(i.c), i64::wrapping_mul, arith::mul);
-                }
-                Op::Div => {
-                    cold!();
-                    divide!(i, r!(i.c));
-                }
-                Op::DivK => {
-                    cold!();
-                    divide!(i, k!(i.c));
-                }
-                Op::Mod => {
-                    cold!();
-                    floor!(i, r!(i.c), arith::floor_mod, arith::float_mod);
-                }
-                Op::IDiv => {
-                    cold!();
-                    floor!(i, r!(i.c), arith::floor_div, arith::float_floor_div);
-                }
-                Op::ModK => {
-                    cold!();
-                    floor!(i, k!(i.c), arith::floor_mod, arith::float_mod);
-                }
-                Op::IDivK => {
-                    cold!();
-                    floor!(i, k!(i.c), arith::floor_div, arith::float_floor_div);
-                }
-                Op::BAnd => ints!(i, r!(i.c), |x, y| x & y),
-                Op::BOr => {
-                    cold!();
-                    ints!(i, r!(i.c), |x, y| x | y);
-                }
-                Op::BXor => {
-                    cold!();
-                    ints!(i, r!(i.c), |x, y| x ^ y);
-                }
-                Op::BAndK => ints!(i, k!(i.c), |x, y| x & y),
-                Op::BOrK => {
-                    cold!();
-                    ints!(i, k!(i.c), |x, y| x | y);
-                }
-                Op::BXorK => {
-                    cold!();
-                    ints!(i, k!(i.c), |x, y| x ^ y);
-                }
-                Op::Shl => {
-                    cold!();
-                    ints!(i, r!(i.c), arith::shift_left);
-                }
-                Op::Shr => {
-                    cold!();
-                    ints!(i, r!(i.c), arith::shift_right);
-                }
-                Op::ShlK => {
-                    cold!();
-                    ints!(i, k!(i.c), arith::shift_left);
-                }
-                Op::ShrK => {
-                    cold!();
-                    ints!(i, k!(i.c), arith::shift_right);
-                }
-                Op::Unm => {
-                    cold!();
-                    let x = r!(i.b);
-                    if tag!(x) == Tag::Int {
-                        put!(r!(i.a), Value::int(int!(x).wrapping_neg()));
+                    Op::LoadFalse => {
+                        cold!();
+                        put!(r!(i.a), Value::boolean(false));
                         next!();
                     }
-                    if tag!(x) == Tag::Float {
-                        put!(r!(i.a), Value::float(-float!(x)));
+                    Op::LoadTrue => {
+                        cold!();
+                        put!(r!(i.a), Value::boolean(true));
                         next!();
                     }
-                }
-                Op::BNot => {
-                    cold!();
-                    let x = r!(i.b);
-                    if tag!(x) == Tag::Int {
-                        put!(r!(i.a), Value::int(!int!(x)));
+                    Op::Add => arith!(i, r!(i.c), i64::wrapping_add, arith::add),
+                    Op::Sub => arith!(i, r!(i.c), i64::wrapping_sub, arith::sub),
+                    Op::Mul => {
+                        cold!();
+                        arith!(i, r!(i.c), i64::wrapping_mul, arith::mul);
+                    }
+                    Op::AddK => arith!(i, k!(i.c), i64::wrapping_add, arith::add),
+                    Op::SubK => {
+                        cold!();
+                        arith!(i, k!(i.c), i64::wrapping_sub, arith::sub);
+                    }
+                    Op::MulK => {
+                        cold!();
+                        arith!(i, k!(i.c), i64::wrapping_mul, arith::mul);
+                    }
+                    Op::Div => {
+                        cold!();
+                        divide!(i, r!(i.c));
+                    }
+                    Op::DivK => {
+                        cold!();
+                        divide!(i, k!(i.c));
+                    }
+                    Op::Mod => {
+                        cold!();
+                        floor!(i, r!(i.c), arith::floor_mod, arith::float_mod);
+                    }
+                    Op::IDiv => {
+                        cold!();
+                        floor!(i, r!(i.c), arith::floor_div, arith::float_floor_div);
+                    }
+                    Op::ModK => {
+                        cold!();
+                        floor!(i, k!(i.c), arith::floor_mod, arith::float_mod);
+                    }
+                    Op::IDivK => {
+                        cold!();
+                        floor!(i, k!(i.c), arith::floor_div, arith::float_floor_div);
+                    }
+                    Op::BAnd => ints!(i, r!(i.c), |x, y| x & y),
+                    Op::BOr => {
+                        cold!();
+                        ints!(i, r!(i.c), |x, y| x | y);
+                    }
+                    Op::BXor => {
+                        cold!();
+                        ints!(i, r!(i.c), |x, y| x ^ y);
+                    }
+                    Op::BAndK => ints!(i, k!(i.c), |x, y| x & y),
+                    Op::BOrK => {
+                        cold!();
+                        ints!(i, k!(i.c), |x, y| x | y);
+                    }
+                    Op::BXorK => {
+                        cold!();
+                        ints!(i, k!(i.c), |x, y| x ^ y);
+                    }
+                    Op::Shl => {
+                        cold!();
+                        ints!(i, r!(i.c), arith::shift_left);
+                    }
+                    Op::Shr => {
+                        cold!();
+                        ints!(i, r!(i.c), arith::shift_right);
+                    }
+                    Op::ShlK => {
+                        cold!();
+                        ints!(i, k!(i.c), arith::shift_left);
+                    }
+                    Op::ShrK => {
+                        cold!();
+                        ints!(i, k!(i.c), arith::shift_right);
+                    }
+                    Op::Unm => {
+                        cold!();
+                        let x = r!(i.b);
+                        if tag!(x) == Tag::Int {
+                            put!(r!(i.a), Value::int(int!(x).wrapping_neg()));
+                            next!();
+                        }
+                        if tag!(x) == Tag::Float {
+                            put!(r!(i.a), Value::float(-float!(x)));
+                            next!();
+                        }
+                    }
+                    Op::BNot => {
+                        cold!();
+                        let x = r!(i.b);
+                        if tag!(x) == Tag::Int {
+                            put!(r!(i.a), Value::int(!int!(x)));
+                            next!();
+                        }
+                    }
+                    Op::Not => {
+                        cold!();
+                        let truth = tag!(r!(i.b)) as u32 > Tag::False as u32;
+                        put!(r!(i.a), Value::boolean(!truth));
                         next!();
                     }
-                }
-                Op::Not => {
-                    cold!();
-                    let truth = tag!(r!(i.b)) as u32 > Tag::False as u32;
-                    put!(r!(i.a), Value::boolean(!truth));
-                    next!();
-                }
-                Op::Len => {
-                    cold!();
-                    let x = r!(i.b);
-                    // SAFETY: a register; a table's cell.
-                    unsafe {
-                        if (*x).tag == Tag::Table && vm.heap.meta((*x).as_ref()) == 0 {
-                            put!(r!(i.a), Value::int(vm.heap.border((*x).as_ref())));
-                            next!();
+                    Op::Len => {
+                        cold!();
+                        let x = r!(i.b);
+                        // SAFETY: a register; a table's cell.
+                        unsafe {
+                            if (*x).tag == Tag::Table && vm.heap.meta((*x).as_ref()) == 0 {
+                                put!(r!(i.a), Value::int(vm.heap.border((*x).as_ref())));
+                                next!();
+                            }
                         }
                     }
-                }
-                Op::JmpEq => equal!(r!(i.a), r!(i.b), i.c, true),
-                Op::JmpNe => equal!(r!(i.a), r!(i.b), i.c, false),
-                Op::JmpEqK => equal!(long_a!(i), k!(imm!(i)), i.a, true),
-                Op::JmpNeK => equal!(long_a!(i), k!(imm!(i)), i.a, false),
-                Op::JmpLt => compare!(i, i64::lt, f64::lt, Event::Lt, true),
-                Op::JmpNLt => compare!(i, i64::lt, f64::lt, Event::Lt, false),
-                Op::JmpLe => {
-                    cold!();
-                    compare!(i, i64::le, f64::le, Event::Le, true);
-                }
-                Op::JmpNLe => {
-                    cold!();
-                    compare!(i, i64::le, f64::le, Event::Le, false);
-                }
-                Op::JmpLtI => compare_immediate!(i, i64::lt, f64::lt, true),
-                Op::JmpNLtI => compare_immediate!(i, i64::lt, f64::lt, false),
-                Op::JmpLeI => {
-                    cold!();
-                    compare_immediate!(i, i64::le, f64::le, true);
-                }
-                Op::JmpNLeI => {
-                    cold!();
-                    compare_immediate!(i, i64::le, f64::le, false);
-                }
-                Op::JmpGtI => {
-                    cold!();
-                    compare_immediate!(i, i64::gt, f64::gt, true);
-                }
-                Op::JmpNGtI => {
-                    cold!();
-                    compare_immediate!(i, i64::gt, f64::gt, false);
-                }
-                Op::JmpGeI => {
-                    cold!();
-                    compare_immediate!(i, i64::ge, f64::ge, true);
-                }
-                Op::JmpNGeI => {
-                    cold!();
-                    compare_immediate!(i, i64::ge, f64::ge, false);
-                }
-                Op::TForLoop => {
-                    cold!();
-                    let a = long_a!(i);
-                    // SAFETY: the loop has these registers.
-                    unsafe {
-                        if (*a.add(4)).is_nil() {
-                            next!();
-                        }
-                        *a.add(2) = *a.add(4);
+                    Op::JmpEq => equal!(r!(i.a), r!(i.b), i.c, true),
+                    Op::JmpNe => equal!(r!(i.a), r!(i.b), i.c, false),
+                    Op::JmpEqK => equal!(long_a!(i), k!(imm!(i)), i.a, true),
+                    Op::JmpNeK => equal!(long_a!(i), k!(imm!(i)), i.a, false),
+                    Op::JmpLt => compare!(i, i64::lt, f64::lt, Event::Lt, true),
+                    Op::JmpNLt => compare!(i, i64::lt, f64::lt, Event::Lt, false),
+                    Op::JmpLe => {
+                        cold!();
+                        compare!(i, i64::le, f64::le, Event::Le, true);
                     }
-                    skip!(imm!(i));
-                    burn!(i);
-                }
-                Op::TForCall => {
-                    cold!();
-                    let a = r!(i.a);
-                    // SAFETY: the loop has these registers and room for a call behind them.
-                    unsafe {
-                        *a.add(4) = *a;
-                        *a.add(5) = *a.add(1);
-                        *a.add(6) = *a.add(2);
-                        if (*a).tag == Tag::Native && vm.next_inline(a.add(4), i.c) {
-                            next!();
+                    Op::JmpNLe => {
+                        cold!();
+                        compare!(i, i64::le, f64::le, Event::Le, false);
+                    }
+                    Op::JmpLtI => compare_immediate!(i, i64::lt, f64::lt, true),
+                    Op::JmpNLtI => compare_immediate!(i, i64::lt, f64::lt, false),
+                    Op::JmpLeI => {
+                        cold!();
+                        compare_immediate!(i, i64::le, f64::le, true);
+                    }
+                    Op::JmpNLeI => {
+                        cold!();
+                        compare_immediate!(i, i64::le, f64::le, false);
+                    }
+                    Op::JmpGtI => {
+                        cold!();
+                        compare_immediate!(i, i64::gt, f64::gt, true);
+                    }
+                    Op::JmpNGtI => {
+                        cold!();
+                        compare_immediate!(i, i64::gt, f64::gt, false);
+                    }
+                    Op::JmpGeI => {
+                        cold!();
+                        compare_immediate!(i, i64::ge, f64::ge, true);
+                    }
+                    Op::JmpNGeI => {
+                        cold!();
+                        compare_immediate!(i, i64::ge, f64::ge, false);
+                    }
+                    Op::TForLoop => {
+                        cold!();
+                        let a = long_a!(i);
+                        // SAFETY: the loop has these registers.
+                        unsafe {
+                            if (*a.add(4)).is_nil() {
+                                next!();
+                            }
+                            *a.add(2) = *a.add(4);
+                        }
+                        skip!(imm!(i));
+                        burn!(i);
+                    }
+                    Op::TForCall => {
+                        cold!();
+                        let a = r!(i.a);
+                        // SAFETY: the loop has these registers and room for a call behind them.
+                        unsafe {
+                            *a.add(4) = *a;
+                            *a.add(5) = *a.add(1);
+                            *a.add(6) = *a.add(2);
+                            if (*a).tag == Tag::Native && vm.next_inline(a.add(4), i.c) {
+                                next!();
+                            }
+                            save!();
+                            let func = a.add(4).offset_from(vm.stack) as u32;
+                            break vm.call_slow(func, 2, i.c as i16)?;
                         }
                     }
+                    Op::NewTable => {
+                        cold!();
+                        save!();
+                        let (a, items, fields) = i.counts();
+                        break vm.make_table(a, items, fields)?;
+                    }
+                    Op::SetList => {
+                        cold!();
+                        save!();
+                        break vm.slow_set_list(*i)?;
+                    }
+                    Op::NewBox => {
+                        cold!();
+                        save!();
+                        break vm.make_box(i.counts().0)?;
+                    }
+                    Op::Closure => {
+                        cold!();
+                        save!();
+                        break vm.make_closure(i.counts().0, imm!(i) as u32)?;
+                    }
+                    Op::Concat => {
+                        cold!();
+                        save!();
+                        let (a, count, _) = i.counts();
+                        break vm.slow_concat(a, count)?;
+                    }
+                    Op::Return => {
+                        cold!();
+                        save!();
+                        let (a, count, closing) = i.counts();
+                        break vm.slow_return(a, count, closing != 0)?;
+                    }
+                    Op::TailCall => {
+                        cold!();
+                        save!();
+                        let (a, count, closing) = i.counts();
+                        break vm.slow_tail_call(a, count, closing != 0)?;
+                    }
+                    Op::VarArg => {
+                        cold!();
+                        save!();
+                        let (a, _, wanted) = i.counts();
+                        break vm.copy_varargs(a, wanted)?;
+                    }
+                    Op::Pow | Op::PowK | Op::TForPrep | Op::Tbc | Op::Close => cold!(),
                 }
-                Op::NewTable
-                | Op::SetList
-                | Op::NewBox
-                | Op::Closure
-                | Op::Concat
-                | Op::Pow
-                | Op::PowK
-                | Op::TailCall
-                | Op::Return
-                | Op::TForPrep
-                | Op::VarArg
-                | Op::Tbc
-                | Op::Close => cold!(),
-            }
-            save!();
-            // SAFETY: what verified code promises: an instruction.
-            match vm.slow_instruction(unsafe { *pc })? {
+                save!();
+                break vm.slow_instruction(*i)?;
+            };
+            match flow {
                 Flow::Next => {
                     pc = vm.heap.exec.pc;
                     constants = vm.heap.exec.constants;
