@@ -189,7 +189,10 @@ int ps_host_read(const struct ps_packet *packet, u32 offset, u8 *to, u32 len);
  * written; refreshes packet->data and packet->linear. 0, or -1 (no memory).
  */
 int ps_host_make_writable(struct ps_packet *packet, u32 len);
-/* Replaces old_len bytes at offset by new_len bytes of room (contents undefined). 0 or -1. */
+/*
+ * Replaces old_len bytes at offset by new_len bytes of room (contents undefined). 0, and then what
+ * is in front of the room's end is linear and private, so that making it writable cannot fail; or -1.
+ */
 int ps_host_resize(struct ps_packet *packet, u32 offset, u32 old_len, u32 new_len);
 void ps_host_set_mark(struct ps_packet *packet, u32 mark);
 void ps_host_set_priority(struct ps_packet *packet, u32 priority);

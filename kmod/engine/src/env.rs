@@ -46,8 +46,10 @@ impl<'b> Text<'b> {
 
 impl Write for Text<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.push(s.as_bytes());
-        Ok(())
+        crate::vm::error::as_bytes(s, |bytes| {
+            self.push(bytes);
+            Ok(())
+        })
     }
 }
 

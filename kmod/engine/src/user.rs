@@ -3,6 +3,7 @@
 
 use crate::bytecode::image::Image;
 use crate::bytecode::list;
+use crate::bytecode::verify::{prove, verify};
 use crate::compiler::{self, Diagnostic, Options};
 use crate::env::{self, Config, Text};
 use crate::host::now_ms;
@@ -80,6 +81,29 @@ fn seed() -> u64 {
 }
 
 impl Program {
+    /// A program from an image that came from elsewhere, if it may run.
+    ///
+    /// # Errors
+    ///
+    /// Why it may not.
+    pub fn from_image(bytes: &[u8]) -> Result<Self, &'static str> {
+        let mut image = vec![0u64; bytes.len().div_ceil(8)];
+        for (to, from) in image.iter_mut().zip(bytes.chunks(8)) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            *to = u64::from_le_bytes(word);
+        }
+        let program = Self {
+            image: image.into_boxed_slice(),
+            len: bytes.len(),
+        };
+        let image = verify(program.image()).map_err(|why| why.0)?;
+        // What the proof asks for grows with the functions, and is far below this for each.
+        let mut room = vec![0; bytes.len().saturating_mul(32).saturating_add(1 << 12)];
+        prove(&image, &mut room).map_err(|why| why.0)?;
+        Ok(program)
+    }
+
     /// The image.
     pub fn image(&self) -> &[u8] {
         // SAFETY: the bytes of a slice of words.
@@ -96,30 +120,51 @@ impl Program {
     }
 }
 
+/// Pages around a region that nothing may touch: what runs over an end of it faults.
+const GUARD: usize = 4096;
+
 /// Memory of the system's own, zeroed when it is used and not before: a large region that is hardly
 /// used costs nothing, and is given even where there is not so much memory.
 struct Mapping {
+    whole: *mut u8,
+    length: usize,
     base: *mut u8,
     size: usize,
 }
 
 impl Mapping {
+    /// The region ends where the guard behind it begins, but for what its alignment takes.
     fn new(size: usize) -> Option<Self> {
+        let room = size.checked_next_multiple_of(GUARD)?;
+        let length = room.checked_add(GUARD.wrapping_mul(2))?;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping somewhere harms nobody.
-        let base = unsafe { libc::mmap(core::ptr::null_mut(), size, protection, flags, -1, 0) };
-        (base != libc::MAP_FAILED).then_some(Self {
-            base: base.cast(),
+        let whole =
+            unsafe { libc::mmap(core::ptr::null_mut(), length, libc::PROT_NONE, flags, -1, 0) };
+        if whole == libc::MAP_FAILED {
+            return None;
+        }
+        let before = GUARD.saturating_add(room).saturating_sub(size) & !63;
+        // SAFETY: the region lies inside the mapping.
+        let base = unsafe { whole.cast::<u8>().add(before) };
+        let mapping = Self {
+            whole: whole.cast(),
+            length,
+            base,
             size,
-        })
+        };
+        // SAFETY: the pages between the guards are the mapping's own.
+        let opened =
+            unsafe { libc::mprotect(whole.cast::<u8>().add(GUARD).cast(), room, protection) };
+        (opened == 0).then_some(mapping)
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: mapped with this size, and nothing refers to it any more.
-        unsafe { libc::munmap(self.base.cast(), self.size) };
+        unsafe { libc::munmap(self.whole.cast(), self.length) };
     }
 }
 
@@ -133,6 +178,8 @@ pub struct Settings {
     pub packet_fuel: u64,
     /// The table `args`.
     pub args: Vec<(String, String)>,
+    /// Keys of the hashes; random ones if there are none here.
+    pub seed: Option<[u8; 16]>,
     /// Where `print` and `p:log` go.
     pub print: Print,
 }
@@ -144,6 +191,7 @@ impl Default for Settings {
             load_fuel: 100_000_000,
             packet_fuel: 100_000,
             args: Vec::new(),
+            seed: None,
             print: Box::new(|_| ()),
         }
     }
@@ -210,18 +258,20 @@ impl Environment {
             .iter()
             .map(|(k, v)| (k.as_bytes(), v.as_bytes()))
             .collect();
-        let mut seeds = [0; 16];
-        for (to, from) in seeds
-            .iter_mut()
-            .zip(seed().to_le_bytes().into_iter().chain(seed().to_le_bytes()))
-        {
-            *to = from;
-        }
+        let seed = settings.seed.unwrap_or_else(|| {
+            let mut random = [0; 16];
+            let words = seed().to_le_bytes().into_iter().chain(seed().to_le_bytes());
+            random
+                .iter_mut()
+                .zip(words)
+                .for_each(|(to, from)| *to = from);
+            random
+        });
         let config = Config {
             memory: settings.memory,
             load_fuel: settings.load_fuel,
             packet_fuel: settings.packet_fuel,
-            seed: seeds,
+            seed,
             args: &args,
             cookie: core::ptr::from_mut::<Print>(&mut print).cast(),
         };

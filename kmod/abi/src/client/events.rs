@@ -49,7 +49,7 @@ impl Event {
         }
     }
 
-    fn read(answer: &Answer) -> Result<Self, Error> {
+    pub(super) fn read(answer: &Answer) -> Result<Self, Error> {
         let mut event = Event::default();
         for attribute in &answer.attributes {
             match attribute.kind {

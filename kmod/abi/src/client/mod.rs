@@ -461,6 +461,23 @@ impl Family {
     }
 }
 
+/// Reads a datagram as an answer and as an event, and forgets what it says: for fuzzing, which must
+/// reach what has no other way in but the kernel.
+#[doc(hidden)]
+pub fn take_apart(datagram: &[u8]) {
+    for sequence in [0, 1] {
+        for message in wire::incoming(datagram, sequence).unwrap_or_default() {
+            match message {
+                wire::Incoming::Answer(answer) => {
+                    let _ = Event::read(&answer);
+                    let _ = Script::default().take(&answer);
+                }
+                wire::Incoming::End(code, said) => drop(outcome(code, said)),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::wire::Incoming;

@@ -124,6 +124,8 @@ impl<'w> Message<'w> {
                     if quoted {
                         self.byte(b'\'');
                     }
+                    // PUC's words end where a string of C does.
+                    let text = text.split(|&byte| byte == 0).next().unwrap_or(text);
                     text.iter().take(NEAR).for_each(|&byte| self.byte(byte));
                     if text.len() > NEAR {
                         b"...".iter().for_each(|&byte| self.byte(byte));

@@ -139,9 +139,10 @@ impl Strings for Builder<'_> {
     }
 }
 
-/// Bytes of workspace that are enough for any program of so many bytes of source.
+/// Bytes of workspace that are enough for any program of so many bytes of source. Besides what grows
+/// with the source, 200 levels of calls within calls need 80 KiB of what the parser has still to do.
 pub const fn workspace_size(source: usize) -> usize {
-    source.saturating_mul(96).saturating_add(16 << 10)
+    source.saturating_mul(96).saturating_add(96 << 10)
 }
 
 /// Bytes of workspace that ordinary programs of so many bytes of source do with. Where memory is
@@ -378,12 +379,15 @@ impl<'t> Compiler<'_, 't> {
                 let quote = self
                     .lexer
                     .piece((self.lexer.start, self.lexer.start.wrapping_add(1)));
+                let so_far = self.b.string_since(begin);
+                let is_cut = so_far.contains(&0);
+                let piece = if is_cut { &[] } else { self.lexer.piece(span) };
                 let fault = self.diagnose(&[
                     Text::Str(message),
                     Text::Str(" near '"),
                     Text::Bytes(quote),
-                    Text::Near(self.b.string_since(begin), false),
-                    Text::Bytes(self.lexer.piece(span)),
+                    Text::Near(so_far, false),
+                    Text::Near(piece, false),
                     Text::Str("'"),
                 ]);
                 self.raise(fault)
@@ -439,6 +443,8 @@ impl<'t> Compiler<'_, 't> {
         let piece = self.lexer.piece(self.span);
         match self.token {
             Token::Eof => self.message.push(&[Text::Str(" near <eof>")]),
+            // PUC takes its token 0 for none.
+            Token::Byte(0) => {}
             Token::Byte(byte) if !(0x20..0x7f).contains(&byte) => self.message.push(&[
                 Text::Str(" near '<\\"),
                 Text::Number(u32::from(byte)),

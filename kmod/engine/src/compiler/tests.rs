@@ -673,6 +673,45 @@ fn the_workspace_is_large_enough() {
             compile_text(text.as_bytes(), PLAIN).unwrap();
         }
     }
+    // Few bytes that open much, finished or broken off: what the parser has still to do counts.
+    let nested = [
+        ("x=", "(", "1", ")"),
+        ("x=", "{", "", "}"),
+        ("x=", "{[a]=", "1", "}"),
+        ("x=", "f(", "", ")"),
+        ("x=", "a[", "1", "]"),
+        ("x=", "-", "a", ""),
+        ("x=", "not(", "a", ")"),
+        ("x=", "a..", "a", ""),
+        ("x=", "a and(", "a", ")"),
+        ("x=", "a+(b*", "a", ")"),
+        ("x=", "function()return ", "1", " end"),
+        ("", "do ", "", " end"),
+        ("", "while(", "a", ")do end"),
+        ("", "while a do ", "", " end"),
+        ("", "if a then ", "", " end"),
+        ("", "repeat ", "", " until a"),
+        ("", "for i=1,2 do ", "", " end"),
+        ("", "for k in a do ", "", " end"),
+        ("", "function f()", "", " end"),
+        ("", "local a<close> =function()", "", " end"),
+        ("", "f{function()", "", "end}"),
+        ("a", ",a", "=1", ""),
+        ("f(", "(", "e 2", ")"),
+    ];
+    for (begin, open, middle, close) in nested {
+        for levels in [1, 30, 60, 130, 190, 197] {
+            let [opened, closed] = [open, close].map(|part| part.repeat(levels));
+            for text in [
+                std::format!("{begin}{opened}{middle}{closed}"),
+                std::format!("{begin}{opened}{middle}"),
+            ] {
+                if let Err(diagnostic) = compile_text(text.as_bytes(), PLAIN) {
+                    assert!(!diagnostic.contains("memory"), "{text}");
+                }
+            }
+        }
+    }
     // Ordinary ones fit in less.
     let domains: String = (0..5000)
         .map(|i| std::format!("\"host{i}.example.com\",\n"))

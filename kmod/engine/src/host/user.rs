@@ -49,6 +49,8 @@ struct State {
     refuse: u32,
     /// What is known of its connection, and the connection's number.
     conntrack: Option<(Conntrack, u32)>,
+    /// Bytes that are linear and nobody else's by now: writing them needs nothing that may be refused.
+    private: usize,
 }
 
 impl UserPacket {
@@ -89,6 +91,7 @@ impl UserPacket {
             partial: false,
             refuse: u32::MAX,
             conntrack: None,
+            private: 0,
         };
         let mut packet = Self {
             state: Box::new(state),
@@ -334,7 +337,7 @@ pub(super) unsafe fn ps_host_make_writable(p: *mut Packet, len: u32) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
         let state = (*p).skb.cast::<State>();
-        if !(*state).may_write() {
+        if len as usize > (*state).private && !(*state).may_write() {
             return -1;
         }
         let linear = &mut (*state).linear;
@@ -348,6 +351,7 @@ pub(super) unsafe fn ps_host_make_writable(p: *mut Packet, len: u32) -> i32 {
         moved.extend(rest.drain(..missing));
         linear.fill(0xdb);
         *linear = moved;
+        (*state).private = (*state).private.max(len as usize);
         State::refresh(state);
     }
     0
@@ -373,6 +377,7 @@ pub(super) unsafe fn ps_host_resize(p: *mut Packet, offset: u32, old: u32, new: 
         (*state).linear.fill(0xdb);
         (*state).rest = all.split_off(all.len().min(start + new as usize));
         (*state).linear = all;
+        (*state).private = (*state).linear.len();
         State::refresh(state);
     }
     0

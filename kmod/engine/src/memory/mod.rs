@@ -179,9 +179,11 @@ pub struct Heap {
 #[repr(C)]
 pub struct Exec {
     /// The next instruction.
-    pub pc: *const crate::bytecode::word::Word,
+    pub pc: *const crate::bytecode::op::Inst,
     /// The constants.
     pub constants: *const Value,
+    /// The upvalues.
+    pub upvalues: *const Value,
 }
 
 /// Where the free list and the spaces stood when a packet began.
@@ -268,6 +270,7 @@ impl Heap {
             exec: Exec {
                 pc: core::ptr::null(),
                 constants: core::ptr::null(),
+                upvalues: core::ptr::null(),
             },
         }
     }

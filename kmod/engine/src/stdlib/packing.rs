@@ -5,7 +5,7 @@ use super::pack::{self, Fault, Format, Item, Kind, MAX_SIZE, WIDEST};
 use super::{bulk, position_start, search};
 use crate::value::{Ref, Value};
 use crate::vm::Vm;
-use crate::vm::error::Raise;
+use crate::vm::error::{Bytes, Raise};
 use crate::vm::native::{Args, Step};
 
 /// The next item of the format in argument 0.
@@ -14,8 +14,9 @@ fn next(vm: &mut Vm, f: &Args, format: &mut Format, total: usize) -> Result<Opti
     match format.next(vm.bytes(vm.arg(f, 0)), total) {
         Ok(item) => Ok(item),
         Err(Fault::Option(b)) => {
-            let c = char::from(b);
-            Err(vm.error(format_args!("invalid format option '{c}'")))
+            let shown = [b];
+            let shown = Bytes(&shown);
+            Err(vm.error(format_args!("invalid format option '{shown}'")))
         }
         Err(Fault::Limit(n)) => Err(vm.error(format_args!(
             "integral size ({n}) out of limits [1,{WIDEST}]"

@@ -5,7 +5,7 @@ use super::error::Raise;
 use super::native::{ALL, Args, Step, index_of, native};
 use super::{
     CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES,
-    META, PLAIN, TAIL, UNWINDING, Vm, lib,
+    META, TAIL, UNWINDING, Vm, lib,
 };
 use crate::memory::cell::{ClosureCell, Kind};
 use crate::stdlib;
@@ -114,7 +114,7 @@ impl Vm {
                 return Err(self.out_of_fuel());
             }
             let end = func + 1 + nargs;
-            let need = registers + parameters + 2;
+            let need = registers + parameters + 1;
             if end + need > self.stack_soft {
                 self.grow_stack(end, need)?;
             }
@@ -134,11 +134,9 @@ impl Vm {
                 *self.slot(func + 1 + i) = Value::NIL;
             }
             if vararg {
-                // The function is found below the first register.
                 let nargs = nargs.max(parameters);
-                frame.base = func + 2 + nargs;
+                frame.base = func + 1 + nargs;
                 frame.extra = nargs - parameters;
-                *self.slot(frame.base - 1) = *self.slot(func);
                 for i in 0..parameters {
                     *self.slot(frame.base + i) = *self.slot(func + 1 + i);
                     *self.slot(func + 1 + i) = Value::NIL;
@@ -307,7 +305,7 @@ impl Vm {
     /// The topmost frame returns `n` values from `first` on: it goes, and its caller gets them.
     pub(crate) fn finish_return(&mut self, first: u32, n: u32) -> Result<(), Raise> {
         let f = *self.this();
-        if f.flags & !(TAIL | PLAIN) != 0 {
+        if f.flags & !TAIL != 0 {
             return self.finish_special(f, first, n);
         }
         self.depth -= 1;
@@ -534,7 +532,7 @@ impl Vm {
         // SAFETY: both ranges are inside the stack.
         unsafe { core::ptr::copy(self.slot(func), self.slot(this.func), nargs as usize + 1) };
         self.depth -= 1;
-        self.enter_lua(this.func, nargs, this.wanted, this.flags & !PLAIN | TAIL)?;
+        self.enter_lua(this.func, nargs, this.wanted, this.flags | TAIL)?;
         Ok(Flow::Frame)
     }
 

@@ -35,27 +35,61 @@ struct Writer<'a> {
 
 impl Write for Writer<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.vm
-            .push_bytes(self.buffer, s.as_bytes())
-            .map_err(|_| fmt::Error)
+        as_bytes(s, |bytes| self.vm.push_bytes(self.buffer, bytes)).map_err(|_| fmt::Error)
     }
 }
 
 /// Bytes as part of a message, as they are.
 ///
-/// `fmt` knows only UTF-8, so other bytes are shown as their Latin-1 characters.
+/// `fmt` knows only UTF-8: bytes that are none pass through it as characters that stand for them, and
+/// [`as_bytes`] puts them back.
 pub struct Bytes<'a>(pub &'a [u8]);
+
+/// Stands for byte 0; the 255 characters behind it, the last of Unicode, for the others.
+const STANDS_FOR_0: u32 = 0x10_ff00;
+
+/// The byte that a character stands for.
+fn stands_for(c: char) -> Option<u8> {
+    u8::try_from(u32::from(c).wrapping_sub(STANDS_FOR_0)).ok()
+}
 
 impl fmt::Display for Bytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stand_in = |f: &mut fmt::Formatter<'_>, bytes: &[u8]| {
+            bytes.iter().try_for_each(|&b| {
+                let c = STANDS_FOR_0.wrapping_add(u32::from(b));
+                f.write_char(char::from_u32(c).unwrap_or('?'))
+            })
+        };
         for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            for &b in chunk.invalid() {
-                f.write_char(char::from(b))?;
+            let mut buffer = [0; 4];
+            for c in chunk.valid().chars() {
+                match stands_for(c) {
+                    // The text has such a character of its own.
+                    Some(_) => stand_in(f, c.encode_utf8(&mut buffer).as_bytes())?,
+                    None => f.write_char(c)?,
+                }
             }
+            stand_in(f, chunk.invalid())?;
         }
         Ok(())
     }
+}
+
+/// Hands over what was written through `fmt`, with the bytes that characters of [`Bytes`] stand for.
+///
+/// # Errors
+///
+/// What `push` answers.
+pub fn as_bytes<E>(text: &str, mut push: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    let mut rest = text;
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| stands_for(*c).is_some()) {
+        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        push(before.as_bytes())?;
+        push(&[stands_for(c).unwrap_or(0)])?;
+        rest = from.get(c.len_utf8()..).unwrap_or("");
+    }
+    push(rest.as_bytes())
 }
 
 impl Vm {

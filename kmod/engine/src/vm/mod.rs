@@ -227,8 +227,6 @@ pub(crate) const HANDLER: u8 = 16;
 pub(crate) const FINALIZER: u8 = 32;
 /// The function was called by a tail call.
 pub(crate) const TAIL: u8 = 64;
-/// A `Call` of the Lua function below called it: its results go right below its first register.
-pub(crate) const PLAIN: u8 = 128;
 
 /// A call that has not returned.
 #[derive(Clone, Copy, Debug)]

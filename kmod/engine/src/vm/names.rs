@@ -122,7 +122,7 @@ impl Vm {
             return None;
         }
         // SAFETY: below the length of the prototype's code.
-        unsafe { *cell.code.wrapping_add(pc as usize) }.unpack()
+        Some(unsafe { *cell.code.wrapping_add(pc as usize) })
     }
 
     fn constant_name(&self, proto: Ref, index: u32) -> Option<&[u8]> {

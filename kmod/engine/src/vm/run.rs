@@ -2,7 +2,7 @@
 //! The loop over instructions.
 //!
 //! An arm does what is short and goes on with the next instruction; an arm that ends without doing so
-//! leaves its instruction to a function that does it whole, [`Vm::slow_instruction`] or its own. So there is one way
+//! leaves its instruction to [`Vm::slow_instruction`], which can do all of them. So there is one way
 //! out of the loop and back, and what the loop keeps in variables is good until then: `pc`, `constants`
 //! and `upvalues` are read again after it, because a body may have moved; `base` changes only with the
 //! frame, for the stack never moves.
@@ -20,30 +20,37 @@
 
 use super::call::Flow;
 use super::error::Raise;
+use super::native::ALL;
 use super::operate::{float_of, holds};
-use super::{Event, Frame, FrameKind, PLAIN, TAIL, Vm};
-use crate::bytecode::op::Op;
-use crate::bytecode::word::Word;
+use super::{Event, Frame, FrameKind, TAIL, Vm};
+use crate::bytecode::op::{Inst, Op};
 use crate::memory::cell::{BoxCell, Header, Kind, ProtoCell};
 use crate::number::arith;
 use crate::value::{Tag, Value};
 use core::hint::cold_path;
 
-/// Flags of a frame that say nothing about returning.
-const ORDINARY: u8 = TAIL | PLAIN;
+/// Every flag but the one that says nothing about returning.
+const SPECIAL: u8 = !TAIL;
 
-/// [`Frame::way`] of a Lua function that `Call` called for this many results.
-const fn plain_call(wanted: u16) -> u32 {
-    wanted as u32 | (FrameKind::Lua as u32) << 16 | (PLAIN as u32) << 24
+/// An instruction in memory. Its parts are loaded where they are needed.
+#[repr(C)]
+struct Parts {
+    op: u8,
+    a: u8,
+    off: u16,
+    b: u16,
+    c: u16,
 }
 
-impl Frame {
-    /// What becomes of the results: how many are wanted, what runs here, and the flags.
+impl Parts {
     #[inline(always)]
-    fn way(&self) -> u32 {
-        u32::from(self.wanted as u16) | (self.kind as u32) << 16 | u32::from(self.flags) << 24
+    fn imm(&self) -> i32 {
+        // SAFETY: the last four of the eight bytes, which are aligned to eight.
+        unsafe { *core::ptr::from_ref(self).cast::<i32>().add(1) }
     }
 }
+
+const _: () = assert!(size_of::<Parts>() == 8 && size_of::<Inst>() == 8);
 
 impl Vm {
     /// Runs the Lua function in the topmost frame, and those it calls, until something else is on top.
@@ -53,37 +60,32 @@ impl Vm {
     )]
     pub(crate) fn interpret(&mut self) -> Result<Flow, Raise> {
         let vm = self;
-        let mut pc: *const Word;
+        let mut pc: *const Inst;
         let mut base: *mut Value;
         let mut constants: *const Value;
-        let mut frame: *mut Frame;
 
-        // Goes on in the function of `frame`.
-        macro_rules! go_on_in_frame {
-            () => {
-                // SAFETY: a frame of a Lua function, and its prototype.
-                unsafe {
-                    let p: *const ProtoCell = vm.heap.at((*frame).proto);
-                    pc = (*p).code.add((*frame).pc as usize);
-                    constants = (*p).constants;
-                    base = vm.slot((*frame).base);
-                }
-            };
-        }
         macro_rules! enter_frame {
             () => {{
-                frame = vm.this_mut();
-                go_on_in_frame!();
+                let f: *const Frame = vm.this();
+                // SAFETY: a frame of a Lua function, its prototype and its closure.
+                unsafe {
+                    let p: *const ProtoCell = vm.heap.at((*f).proto);
+                    pc = (*p).code.add((*f).pc as usize);
+                    constants = (*p).constants;
+                    base = vm.slot((*f).base);
+                    vm.heap.exec.constants = constants;
+                    vm.heap.exec.upvalues = vm.heap.upvalues((*vm.slot((*f).func)).as_ref());
+                }
             }};
         }
         macro_rules! save {
             () => {{
-                // SAFETY: a frame of a Lua function; both point into its code.
+                let code = vm.proto(vm.this().proto).code;
+                // SAFETY: both point into the same code.
                 unsafe {
                     let next = pc.add(1);
                     vm.heap.exec.pc = next;
-                    vm.heap.exec.constants = constants;
-                    (*frame).pc = next.offset_from(vm.proto((*frame).proto).code) as u32;
+                    vm.this_mut().pc = next.offset_from(code) as u32;
                 }
             }};
         }
@@ -96,40 +98,17 @@ impl Vm {
                 }
             };
         }
-        // Registers and constants by their operands, which count words.
+        // Registers and constants by number.
         macro_rules! r {
             ($n:expr) => {
                 // SAFETY: what verified code promises.
-                unsafe { base.cast::<u64>().add($n as usize).cast::<Value>() }
+                unsafe { base.add($n as usize) }
             };
         }
         macro_rules! k {
             ($n:expr) => {
                 // SAFETY: what verified code promises.
-                unsafe { constants.cast::<u64>().add($n as usize).cast::<Value>() }
-            };
-        }
-        // Register A of a long instruction.
-        macro_rules! long_a {
-            ($i:expr) => {
-                // SAFETY: what verified code promises.
-                unsafe { base.add(usize::from($i.x)) }
-            };
-        }
-        macro_rules! imm {
-            ($i:expr) => {
-                // SAFETY: the last four of the eight bytes, which are aligned to eight.
-                unsafe { *core::ptr::from_ref($i).cast::<i32>().add(1) }
-            };
-        }
-        // The upvalues of the function that runs, which is right below its registers.
-        macro_rules! up {
-            ($n:expr) => {
-                // SAFETY: what verified code promises.
-                unsafe {
-                    let values = vm.heap.upvalues((*base.sub(1)).as_ref());
-                    values.cast::<u64>().add($n as usize).cast::<Value>()
-                }
+                unsafe { constants.add($n as usize) }
             };
         }
         macro_rules! tag {
@@ -175,7 +154,7 @@ impl Vm {
         // Pays for a turn of a loop, and goes on.
         macro_rules! burn {
             ($i:expr) => {{
-                vm.fuel -= i64::from($i.a);
+                vm.fuel -= i64::from($i.off);
                 if vm.fuel < 0 {
                     cold_path();
                     save!();
@@ -185,9 +164,9 @@ impl Vm {
             }};
         }
         macro_rules! branch {
-            ($by:expr, $cond:expr) => {{
+            ($i:expr, $cond:expr) => {{
                 if $cond {
-                    skip!($by);
+                    skip!($i.off);
                 }
                 next!();
             }};
@@ -240,51 +219,50 @@ impl Vm {
         }
         macro_rules! equal_immediate {
             ($i:expr, $wanted:expr) => {{
-                let x = long_a!($i);
+                let x = r!($i.a);
                 if tag!(x) == Tag::Int {
-                    branch!($i.a, (int!(x) == i64::from(imm!($i))) == $wanted);
+                    branch!($i, (int!(x) == i64::from($i.imm())) == $wanted);
                 }
-                let equal = tag!(x) == Tag::Float && float!(x) == f64::from(imm!($i));
-                branch!($i.a, equal == $wanted);
+                let equal = tag!(x) == Tag::Float && float!(x) == f64::from($i.imm());
+                branch!($i, equal == $wanted);
             }};
         }
         macro_rules! compare_immediate {
             ($i:expr, $int:expr, $float:expr, $wanted:expr) => {{
-                let x = long_a!($i);
+                let x = r!($i.a);
                 if tag!(x) == Tag::Int {
-                    branch!($i.a, $int(&int!(x), &i64::from(imm!($i))) == $wanted);
+                    branch!($i, $int(&int!(x), &i64::from($i.imm())) == $wanted);
                 }
                 if tag!(x) == Tag::Float {
-                    branch!($i.a, $float(&float!(x), &f64::from(imm!($i))) == $wanted);
+                    branch!($i, $float(&float!(x), &f64::from($i.imm())) == $wanted);
                 }
             }};
         }
         macro_rules! compare {
-            ($i:expr, $int:expr, $float:expr, $event:expr, $wanted:expr) => {{
+            ($i:expr, $int:expr, $event:expr, $wanted:expr) => {{
                 let (x, y) = (r!($i.a), r!($i.b));
                 if tag!(x) == Tag::Int && tag!(y) == Tag::Int {
-                    branch!($i.c, $int(&int!(x), &int!(y)) == $wanted);
-                }
-                if tag!(x) == Tag::Float && tag!(y) == Tag::Float {
-                    branch!($i.c, $float(&float!(x), &float!(y)) == $wanted);
+                    branch!($i, $int(&int!(x), &int!(y)) == $wanted);
                 }
                 // SAFETY: registers.
                 if let Some(order) = vm.order_at(unsafe { &*x }, unsafe { &*y }) {
-                    branch!($i.c, holds($event, order) == $wanted);
+                    branch!($i, holds($event, order) == $wanted);
                 }
             }};
         }
         // Equality without metamethods: `None` when one may have a say.
         macro_rules! equal {
-            ($x:expr, $y:expr, $by:expr, $wanted:expr) => {{
-                let (x, y) = ($x, $y);
+            ($i:expr, $y:expr, $wanted:expr) => {{
+                let (x, y) = (r!($i.a), $y);
                 // SAFETY: registers or constants.
                 unsafe {
-                    if (*x).tag == Tag::Int && (*y).tag == Tag::Int {
-                        branch!($by, ((*x).payload == (*y).payload) == $wanted);
+                    if (*x).tag == (*y).tag && (*x).tag as u32 <= Tag::Int as u32 {
+                        let same =
+                            (*x).payload == (*y).payload || ((*x).tag as u32) < Tag::Int as u32;
+                        branch!($i, same == $wanted);
                     }
                     if let Some(same) = vm.equal_at(&*x, &*y) {
-                        branch!($by, same == $wanted);
+                        branch!($i, same == $wanted);
                     }
                 }
             }};
@@ -296,12 +274,17 @@ impl Vm {
                 unsafe {
                     if (*o).tag == Tag::Table {
                         let t = vm.heap.table((*o).as_ref());
-                        let node = vm.heap.find_constant(t, (*key).payload);
+                        let node = vm.heap.find_str(t, (*key).payload);
                         if !node.is_null() && !(*node).value.is_nil() {
                             put!(r!($i.a), (*node).value);
                             next!();
                         }
-                        if vm.heap.get_far(t, (*key).payload, r!($i.a)) {
+                        if (*t).meta == 0 {
+                            put!(r!($i.a), Value::NIL);
+                            next!();
+                        }
+                        if let Some(v) = vm.heap.inherited(t, (*key).payload) {
+                            put!(r!($i.a), v);
                             next!();
                         }
                     } else if (*o).tag == Tag::Packet && vm.packet_field(&*o, (*key).aux, r!($i.a))
@@ -321,30 +304,9 @@ impl Vm {
                         && !(*v).is_nil()
                     {
                         let t = vm.heap.table((*o).as_ref());
-                        let node = vm.heap.find_constant(t, (*key).payload);
+                        let node = vm.heap.find_str(t, (*key).payload);
                         if !node.is_null() && !(*node).value.is_nil() {
                             (*node).value = *v;
-                            next!();
-                        }
-                    }
-                }
-            }};
-        }
-        macro_rules! get_index {
-            ($i:expr, $key:expr) => {{
-                let (o, key) = (r!($i.b), $key);
-                // SAFETY: registers; a table's cell.
-                unsafe {
-                    if (*o).tag == Tag::Table {
-                        let t = (*o).as_ref();
-                        if (*key).tag == Tag::Int {
-                            let slot = vm.heap.listed(t, (*key).as_int());
-                            if !slot.is_null() {
-                                *r!($i.a) = *slot;
-                                next!();
-                            }
-                        }
-                        if vm.heap.index_far(t, &*key, r!($i.a)) {
                             next!();
                         }
                     }
@@ -358,41 +320,26 @@ impl Vm {
                 unsafe {
                     if (*o).tag == Tag::Table && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
                     {
-                        let t = (*o).as_ref();
                         if (*key).tag == Tag::Int {
-                            let slot = vm.heap.listed(t, (*key).as_int());
-                            if !slot.is_null() && !(*v).is_nil() {
-                                *slot = *v;
+                            if vm.heap.replace_int((*o).as_ref(), (*key).as_int(), *v) {
                                 next!();
                             }
-                            if vm.heap.list(t, (*key).as_int(), &*v) {
-                                next!();
-                            }
-                        } else if vm.heap.store_far(t, &*key, &*v) {
+                        } else if vm.heap.replace((*o).as_ref(), &*key, &*v) {
                             next!();
                         }
                     }
                 }
             }};
         }
-        // Goes back to the Lua function that called the one that runs.
-        macro_rules! leave {
-            () => {{
-                // SAFETY: there is a frame below.
-                frame = unsafe { frame.sub(1) };
-                vm.depth -= 1;
-                go_on_in_frame!();
-                continue;
-            }};
-        }
         // A return to a Lua function that wants a fixed number of results, or to the host.
         macro_rules! return_short {
-            ($store:expr) => {{
+            ($i:expr, $store:expr) => {{
+                let f: *const Frame = vm.this();
                 // SAFETY: the frame on top and the one below it.
                 unsafe {
-                    let f = frame;
                     let caller = f.sub(1);
-                    if (*f).flags & !ORDINARY == 0
+                    if (*f).flags & SPECIAL == 0
+                        && ($i.b == 0 || vm.tbc_count == 0)
                         && matches!((*caller).kind, FrameKind::Lua | FrameKind::Host)
                         && (*f).wanted >= 0
                     {
@@ -412,12 +359,13 @@ impl Vm {
                             cold_path();
                             fill_nil(to.add(n as usize), wanted - n);
                         }
+                        vm.depth -= 1;
                         if (*caller).kind == FrameKind::Host {
-                            vm.depth -= 1;
                             vm.top = (*f).func + wanted;
                             return Ok(Flow::Leave);
                         }
-                        leave!();
+                        enter_frame!();
+                        continue;
                     }
                 }
             }};
@@ -425,543 +373,526 @@ impl Vm {
 
         enter_frame!();
         loop {
-            let flow = loop {
-                // SAFETY: what verified code promises: an instruction.
-                let i = unsafe { &*pc };
-                // SAFETY: verified code has known operations only.
-                let op: Op = unsafe { core::mem::transmute::<u8, Op>(i.op) };
-                match op {
-                    Op::PktNo => {
-                        // SAFETY: a register.
-                        let o = unsafe { *long_a!(i) };
-                        if let Some(there) = vm.packet.fast_has(o, i.b) {
-                            skip!(if there { 2 } else { i.a });
-                        }
-                        next!();
-                    }
-                    Op::PktNeI => {
-                        // SAFETY: a register.
-                        let o = unsafe { *long_a!(i) };
-                        if let Some(n) = vm.packet.fast_int(o, i.c) {
-                            skip!(if n == u32::from(i.b) { 2 } else { i.a });
-                        }
-                        next!();
-                    }
-                    Op::GetField2 => {
-                        // SAFETY: a register.
-                        let o = unsafe { *r!(i.b) };
-                        if let Some(v) = vm.packet.fast_path(o, u16::from(i.x)) {
-                            put!(r!(i.a), v);
-                            next!();
-                        }
-                    }
-                    Op::GetField => get_field!(i, r!(i.b)),
-                    Op::JmpNeI => equal_immediate!(i, false),
-                    Op::JmpEqI => equal_immediate!(i, true),
-                    Op::Move => {
-                        // SAFETY: registers.
-                        unsafe { *r!(i.a) = *r!(i.b) };
-                        next!();
-                    }
-                    Op::JmpF => branch!(i.c, tag!(r!(i.a)) as u32 <= Tag::False as u32),
-                    Op::JmpT => branch!(i.c, tag!(r!(i.a)) as u32 > Tag::False as u32),
-                    Op::Return0 => {
-                        // SAFETY: the frame on top.
-                        let way = unsafe { (*frame).way() };
-                        if way == plain_call(0) {
-                            leave!();
-                        }
-                        return_short!(None);
-                    }
-                    Op::Return1 => {
-                        // SAFETY: the frame on top, a register and the function's slot.
-                        unsafe {
-                            let way = (*frame).way();
-                            if way == plain_call(1) {
-                                *base.sub(1) = *r!(i.a);
-                                leave!();
-                            }
-                            if way == plain_call(0) {
-                                leave!();
-                            }
-                        }
-                        return_short!(Some(r!(i.a).cast_const()));
-                    }
-                    Op::LoadK => {
-                        // SAFETY: a register and a constant.
-                        unsafe { *r!(i.a) = *k!(imm!(i)) };
-                        next!();
-                    }
-                    Op::LoadI => {
-                        put!(r!(i.a), Value::int(i64::from(imm!(i))));
-                        next!();
-                    }
-                    Op::GetTabUp => get_field!(i, up!(i.b)),
-                    Op::Call => {
-                        let a = r!(i.a);
-                        // SAFETY: inside the stack; frames below the limit.
-                        unsafe {
-                            if (*a).tag == Tag::Closure && i.b != 0 {
-                                let closure: *const Header = vm.heap.at((*a).as_ref());
-                                let proto = (*closure).hash;
-                                let p: *const ProtoCell = vm.heap.at(proto);
-                                let func = a.offset_from(vm.stack) as u32;
-                                // A native function's number is no prototype.
-                                if (*closure).kind == Kind::Closure
-                                    && func + (*p).need < vm.stack_soft
-                                    && vm.depth + 2 < vm.frame_limit
-                                    && vm.fuel >= i64::from((*p).fuel)
-                                {
-                                    vm.fuel -= i64::from((*p).fuel);
-                                    vm.depth += 1;
-                                    let mut given = u32::from(i.b);
-                                    while given <= u32::from((*p).parameters) {
-                                        *a.add(given as usize) = Value::NIL;
-                                        given += 1;
-                                    }
-                                    let code = vm.proto((*frame).proto).code;
-                                    (*frame).pc = pc.offset_from(code) as u32 + 1;
-                                    frame = frame.add(1);
-                                    (*frame).base = func + 1;
-                                    (*frame).func = func;
-                                    (*frame).proto = proto;
-                                    (*frame).extra = 0;
-                                    (*frame).failed = 0;
-                                    (*frame).place = 0;
-                                    (*frame).wanted = i.c.wrapping_sub(1) as i16;
-                                    (*frame).kind = FrameKind::Lua;
-                                    (*frame).flags = PLAIN;
-                                    pc = (*p).code;
-                                    base = a.add(1);
-                                    constants = (*p).constants;
-                                    continue;
-                                }
-                            }
-                            save!();
-                            let func = a.offset_from(vm.stack) as u32;
-                            let count = match i.b {
-                                0 => vm.top - func - 1,
-                                b => u32::from(b) - 1,
-                            };
-                            let wanted = i.c.wrapping_sub(1) as i16;
-                            if (*a).tag == Tag::Native {
-                                let number = (*a).payload as u32;
-                                break vm.call_native(func, count, wanted, number)?;
-                            }
-                            break vm.call_slow(func, count, wanted)?;
-                        }
-                    }
-                    Op::AddI => {
-                        let x = r!(i.b);
-                        let c = i64::from(i.c as i16);
-                        if tag!(x) == Tag::Int {
-                            put!(r!(i.a), Value::int(int!(x).wrapping_add(c)));
-                            next!();
-                        }
-                        if tag!(x) == Tag::Float {
-                            put!(r!(i.a), Value::float(arith::add(float!(x), c as f64)));
-                            next!();
-                        }
-                    }
-                    Op::ForLoop => {
-                        let counter = long_a!(i);
-                        // SAFETY: four registers belong to the loop.
-                        unsafe {
-                            if (*counter).tag == Tag::Int {
-                                let left = (*counter.add(1)).payload;
-                                if left == 0 {
-                                    next!();
-                                }
-                                let next =
-                                    (*counter).as_int().wrapping_add((*counter.add(2)).as_int());
-                                (*counter.add(1)).payload = left - 1;
-                                (*counter).payload = next as u64;
-                                *counter.add(3) = Value::int(next);
-                            } else {
-                                let step = (*counter.add(2)).as_float();
-                                let limit = (*counter.add(1)).as_float();
-                                let next = (*counter).as_float() + step;
-                                if !(if step > 0.0 {
-                                    next <= limit
-                                } else {
-                                    limit <= next
-                                }) {
-                                    next!();
-                                }
-                                *counter = Value::float(next);
-                                *counter.add(3) = Value::float(next);
-                            }
-                        }
-                        skip!(imm!(i));
-                        burn!(i);
-                    }
-                    Op::ForPrep => {
-                        let start = r!(i.a);
-                        // SAFETY: four registers belong to the loop.
-                        unsafe {
-                            let (limit, step) = (start.add(1), start.add(2));
-                            if (*start).tag == Tag::Int
-                                && (*limit).tag == Tag::Int
-                                && (*step).tag == Tag::Int
-                                && (*step).payload == 1
-                            {
-                                if int!(start) > int!(limit) {
-                                    branch!(imm!(i), true);
-                                }
-                                *start.add(3) = *start;
-                                (*limit).payload = (*limit).payload.wrapping_sub((*start).payload);
-                                next!();
-                            }
-                        }
-                    }
-                    Op::Jmp => {
-                        skip!(imm!(i));
-                        burn!(i);
-                    }
-                    Op::GetIndex => get_index!(i, r!(i.c)),
-                    Op::GetInt => get_index!(i, &Value::int(i64::from(i.c))),
-                    Op::SetField => set_field!(r!(i.a), k!(i.b), r!(i.c)),
-                    Op::SetFieldK => {
-                        cold!();
-                        set_field!(r!(i.a), k!(i.b), k!(i.c));
-                    }
-                    Op::SetIndex => set_index!(r!(i.a), r!(i.b), r!(i.c)),
-                    Op::SetIndexK => {
-                        cold!();
-                        set_index!(r!(i.a), r!(i.b), k!(i.c));
-                    }
-                    Op::SetInt => {
-                        cold!();
-                        set_index!(r!(i.a), &Value::int(i64::from(i.b)), r!(i.c));
-                    }
-                    Op::SetTabUp => {
-                        cold!();
-                        let table = up!(i.a);
-                        set_field!(table, k!(i.b), r!(i.c));
-                    }
-                    Op::SetTabUpK => {
-                        cold!();
-                        let table = up!(i.a);
-                        set_field!(table, k!(i.b), k!(i.c));
-                    }
-                    Op::SelfField => {
-                        cold!();
-                        let o = r!(i.b);
-                        // SAFETY: registers; R[A] may be R[B], so the receiver is put away first.
-                        unsafe { *r!(i.a).add(1) = *o };
-                        // SAFETY: as above.
-                        get_field!(i, unsafe { r!(i.a).add(1) });
-                        // SAFETY: a register and a constant.
-                        if let Some(v) = unsafe { vm.type_method((*o).tag, (*k!(i.c)).payload) } {
-                            put!(r!(i.a), v);
-                            next!();
-                        }
-                    }
-                    Op::Extra => {
-                        cold!();
-                        next!();
-                    }
-                    Op::GetBox => {
-                        cold!();
-                        let b = r!(i.b);
-                        if tag!(b) == Tag::Box {
-                            // SAFETY: a box's cell.
-                            unsafe { *r!(i.a) = (*vm.heap.at::<BoxCell>((*b).as_ref())).value };
-                            next!();
-                        }
-                    }
-                    Op::SetBox => {
-                        cold!();
-                        let (b, v) = (r!(i.a), r!(i.b));
-                        // SAFETY: registers and a box's cell.
-                        unsafe {
-                            if (*b).tag == Tag::Box
-                                && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
-                            {
-                                (*vm.heap.at::<BoxCell>((*b).as_ref())).value = *v;
-                                next!();
-                            }
-                        }
-                    }
-                    Op::GetUp => {
-                        cold!();
-                        // SAFETY: what verified code promises.
-                        unsafe { *r!(i.a) = *up!(i.b) };
-                        next!();
-                    }
-                    Op::GetUpBox => {
-                        cold!();
-                        // SAFETY: what verified code promises, and a box's cell.
-                        unsafe {
-                            let b = up!(i.b);
-                            if (*b).tag == Tag::Box {
-                                *r!(i.a) = (*vm.heap.at::<BoxCell>((*b).as_ref())).value;
-                                next!();
-                            }
-                        }
-                    }
-                    Op::SetUp => {
-                        cold!();
-                        // SAFETY: what verified code promises, and a box's cell.
-                        unsafe {
-                            let (b, v) = (up!(i.a), r!(i.b));
-                            if (*b).tag == Tag::Box
-                                && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
-                            {
-                                (*vm.heap.at::<BoxCell>((*b).as_ref())).value = *v;
-                                next!();
-                            }
-                        }
-                    }
-                    Op::LoadNil => {
-                        cold!();
-                        let mut n = 0;
-                        while n < i.b {
-                            put!(r!(i.a + 2 * n), Value::NIL);
-                            n += 1;
-                        }
-                        next!();
-                    }
-                    Op::LoadFalse => {
-                        cold!();
-                        put!(r!(i.a), Value::boolean(false));
-                        next!();
-                    }
-                    Op::LoadTrue => {
-                        cold!();
-                        put!(r!(i.a), Value::boolean(true));
-                        next!();
-                    }
-                    Op::Add => arith!(i, r!(i.c), i64::wrapping_add, arith::add),
-                    Op::Sub => arith!(i, r!(i.c), i64::wrapping_sub, arith::sub),
-                    Op::Mul => {
-                        cold!();
-                        arith!(i, r!(i.c), i64::wrapping_mul, arith::mul);
-                    }
-                    Op::AddK => arith!(i, k!(i.c), i64::wrapping_add, arith::add),
-                    Op::SubK => {
-                        cold!();
-                        arith!(i, k!(i.c), i64::wrapping_sub, arith::sub);
-                    }
-                    Op::MulK => {
-                        cold!();
-                        arith!(i, k!(i.c), i64::wrapping_mul, arith::mul);
-                    }
-                    Op::Div => {
-                        cold!();
-                        divide!(i, r!(i.c));
-                    }
-                    Op::DivK => {
-                        cold!();
-                        divide!(i, k!(i.c));
-                    }
-                    Op::Mod => {
-                        cold!();
-                        floor!(i, r!(i.c), arith::floor_mod, arith::float_mod);
-                    }
-                    Op::IDiv => {
-                        cold!();
-                        floor!(i, r!(i.c), arith::floor_div, arith::float_floor_div);
-                    }
-                    Op::ModK => {
-                        cold!();
-                        floor!(i, k!(i.c), arith::floor_mod, arith::float_mod);
-                    }
-                    Op::IDivK => {
-                        cold!();
-                        floor!(i, k!(i.c), arith::floor_div, arith::float_floor_div);
-                    }
-                    Op::BAnd => ints!(i, r!(i.c), |x, y| x & y),
-                    Op::BOr => {
-                        cold!();
-                        ints!(i, r!(i.c), |x, y| x | y);
-                    }
-                    Op::BXor => {
-                        cold!();
-                        ints!(i, r!(i.c), |x, y| x ^ y);
-                    }
-                    Op::BAndK => ints!(i, k!(i.c), |x, y| x & y),
-                    Op::BOrK => {
-                        cold!();
-                        ints!(i, k!(i.c), |x, y| x | y);
-                    }
-                    Op::BXorK => {
-                        cold!();
-                        ints!(i, k!(i.c), |x, y| x ^ y);
-                    }
-                    Op::Shl => {
-                        cold!();
-                        ints!(i, r!(i.c), arith::shift_left);
-                    }
-                    Op::Shr => {
-                        cold!();
-                        ints!(i, r!(i.c), arith::shift_right);
-                    }
-                    Op::ShlK => {
-                        cold!();
-                        ints!(i, k!(i.c), arith::shift_left);
-                    }
-                    Op::ShrK => {
-                        cold!();
-                        ints!(i, k!(i.c), arith::shift_right);
-                    }
-                    Op::Unm => {
-                        cold!();
-                        let x = r!(i.b);
-                        if tag!(x) == Tag::Int {
-                            put!(r!(i.a), Value::int(int!(x).wrapping_neg()));
-                            next!();
-                        }
-                        if tag!(x) == Tag::Float {
-                            put!(r!(i.a), Value::float(-float!(x)));
-                            next!();
-                        }
-                    }
-                    Op::BNot => {
-                        cold!();
-                        let x = r!(i.b);
-                        if tag!(x) == Tag::Int {
-                            put!(r!(i.a), Value::int(!int!(x)));
-                            next!();
-                        }
-                    }
-                    Op::Not => {
-                        cold!();
-                        let truth = tag!(r!(i.b)) as u32 > Tag::False as u32;
-                        put!(r!(i.a), Value::boolean(!truth));
-                        next!();
-                    }
-                    Op::Len => {
-                        cold!();
-                        let x = r!(i.b);
-                        // SAFETY: a register; a table's cell.
-                        unsafe {
-                            if (*x).tag == Tag::Table && vm.heap.meta((*x).as_ref()) == 0 {
-                                put!(r!(i.a), Value::int(vm.heap.border((*x).as_ref())));
-                                next!();
-                            }
-                        }
-                    }
-                    Op::JmpEq => equal!(r!(i.a), r!(i.b), i.c, true),
-                    Op::JmpNe => equal!(r!(i.a), r!(i.b), i.c, false),
-                    Op::JmpEqK => equal!(long_a!(i), k!(imm!(i)), i.a, true),
-                    Op::JmpNeK => equal!(long_a!(i), k!(imm!(i)), i.a, false),
-                    Op::JmpLt => compare!(i, i64::lt, f64::lt, Event::Lt, true),
-                    Op::JmpNLt => compare!(i, i64::lt, f64::lt, Event::Lt, false),
-                    Op::JmpLe => {
-                        cold!();
-                        compare!(i, i64::le, f64::le, Event::Le, true);
-                    }
-                    Op::JmpNLe => {
-                        cold!();
-                        compare!(i, i64::le, f64::le, Event::Le, false);
-                    }
-                    Op::JmpLtI => compare_immediate!(i, i64::lt, f64::lt, true),
-                    Op::JmpNLtI => compare_immediate!(i, i64::lt, f64::lt, false),
-                    Op::JmpLeI => {
-                        cold!();
-                        compare_immediate!(i, i64::le, f64::le, true);
-                    }
-                    Op::JmpNLeI => {
-                        cold!();
-                        compare_immediate!(i, i64::le, f64::le, false);
-                    }
-                    Op::JmpGtI => {
-                        cold!();
-                        compare_immediate!(i, i64::gt, f64::gt, true);
-                    }
-                    Op::JmpNGtI => {
-                        cold!();
-                        compare_immediate!(i, i64::gt, f64::gt, false);
-                    }
-                    Op::JmpGeI => {
-                        cold!();
-                        compare_immediate!(i, i64::ge, f64::ge, true);
-                    }
-                    Op::JmpNGeI => {
-                        cold!();
-                        compare_immediate!(i, i64::ge, f64::ge, false);
-                    }
-                    Op::TForLoop => {
-                        cold!();
-                        let a = long_a!(i);
-                        // SAFETY: the loop has these registers.
-                        unsafe {
-                            if (*a.add(4)).is_nil() {
-                                next!();
-                            }
-                            *a.add(2) = *a.add(4);
-                        }
-                        skip!(imm!(i));
-                        burn!(i);
-                    }
-                    Op::TForCall => {
-                        cold!();
-                        let a = r!(i.a);
-                        // SAFETY: the loop has these registers and room for a call behind them.
-                        unsafe {
-                            *a.add(4) = *a;
-                            *a.add(5) = *a.add(1);
-                            *a.add(6) = *a.add(2);
-                            if (*a).tag == Tag::Native && vm.next_inline(a.add(4), i.c) {
-                                next!();
-                            }
-                            save!();
-                            let func = a.add(4).offset_from(vm.stack) as u32;
-                            break vm.call_slow(func, 2, i.c as i16)?;
-                        }
-                    }
-                    Op::NewTable => {
-                        cold!();
-                        save!();
-                        let (a, items, fields) = i.counts();
-                        break vm.make_table(a, items, fields)?;
-                    }
-                    Op::SetList => {
-                        cold!();
-                        save!();
-                        break vm.slow_set_list(*i)?;
-                    }
-                    Op::NewBox => {
-                        cold!();
-                        save!();
-                        break vm.make_box(i.counts().0)?;
-                    }
-                    Op::Closure => {
-                        cold!();
-                        save!();
-                        break vm.make_closure(i.counts().0, imm!(i) as u32)?;
-                    }
-                    Op::Concat => {
-                        cold!();
-                        save!();
-                        let (a, count, _) = i.counts();
-                        break vm.slow_concat(a, count)?;
-                    }
-                    Op::Return => {
-                        cold!();
-                        save!();
-                        let (a, count, closing) = i.counts();
-                        break vm.slow_return(a, count, closing != 0)?;
-                    }
-                    Op::TailCall => {
-                        cold!();
-                        save!();
-                        let (a, count, closing) = i.counts();
-                        break vm.slow_tail_call(a, count, closing != 0)?;
-                    }
-                    Op::VarArg => {
-                        cold!();
-                        save!();
-                        let (a, _, wanted) = i.counts();
-                        break vm.copy_varargs(a, wanted)?;
-                    }
-                    Op::Pow | Op::PowK | Op::TForPrep | Op::Tbc | Op::Close => cold!(),
+            // SAFETY: what verified code promises: an instruction.
+            let i = unsafe { &*pc.cast::<Parts>() };
+            // SAFETY: verified code has known operations only.
+            let op: Op = unsafe { core::mem::transmute::<u8, Op>(i.op) };
+            match op {
+                Op::PktNo => {
+                    // SAFETY: a register.
+                    let o = unsafe { *r!(i.a) };
+                    if let Some(there) = vm.packet.fast_has(o, i.b) {
+                        skip!(if there { 2 } else { i.off });
+                    }
+                    next!();
                 }
-                save!();
-                break vm.slow_instruction(*i)?;
-            };
-            match flow {
+                Op::PktNeI => {
+                    // SAFETY: a register.
+                    let o = unsafe { *r!(i.a) };
+                    if let Some(n) = vm.packet.fast_int(o, i.c) {
+                        skip!(if n == u32::from(i.b) { 2 } else { i.off });
+                    }
+                    next!();
+                }
+                Op::GetField2 => {
+                    // SAFETY: a register.
+                    let o = unsafe { *r!(i.b) };
+                    if let Some(v) = vm.packet.fast_path(o, i.off) {
+                        put!(r!(i.a), v);
+                        next!();
+                    }
+                }
+                Op::GetField => get_field!(i, r!(i.b)),
+                Op::JmpNeI => equal_immediate!(i, false),
+                Op::JmpEqI => equal_immediate!(i, true),
+                Op::Move => {
+                    // SAFETY: registers.
+                    unsafe { *r!(i.a) = *r!(i.b) };
+                    next!();
+                }
+                Op::JmpF => branch!(i, tag!(r!(i.a)) as u32 <= Tag::False as u32),
+                Op::JmpT => branch!(i, tag!(r!(i.a)) as u32 > Tag::False as u32),
+                Op::Return0 => return_short!(i, None),
+                Op::Return1 => return_short!(i, Some(r!(i.a).cast_const())),
+                Op::LoadK => {
+                    // SAFETY: a register and a constant.
+                    unsafe { *r!(i.a) = *k!(i.imm()) };
+                    next!();
+                }
+                Op::LoadI => {
+                    put!(r!(i.a), Value::int(i64::from(i.imm())));
+                    next!();
+                }
+                Op::GetTabUp => {
+                    // SAFETY: what verified code promises.
+                    get_field!(i, unsafe { vm.heap.exec.upvalues.add(usize::from(i.b)) });
+                }
+                Op::Call => {
+                    let a = r!(i.a);
+                    // SAFETY: inside the stack; frames below the limit.
+                    unsafe {
+                        if (*a).tag == Tag::Closure {
+                            let closure = (*a).as_ref();
+                            let header: *const Header = vm.heap.at(closure);
+                            let func = a.offset_from(vm.stack) as u32;
+                            let nargs = if i.b == 0 {
+                                vm.top - func - 1
+                            } else {
+                                u32::from(i.b) - 1
+                            };
+                            let p: *const ProtoCell = vm.heap.at((*header).hash);
+                            if (*header).kind == Kind::Closure
+                                && (*p).vararg == 0
+                                && func + 1 + nargs + u32::from((*p).registers) < vm.stack_soft
+                                && vm.depth + 2 < vm.frame_limit
+                                && vm.fuel >= i64::from((*p).fuel)
+                            {
+                                vm.fuel -= i64::from((*p).fuel);
+                                let mut n = nargs;
+                                while n < u32::from((*p).parameters) {
+                                    *a.add(1 + n as usize) = Value::NIL;
+                                    n += 1;
+                                }
+                                let f: *mut Frame = vm.this_mut();
+                                let code = (*vm.heap.at::<ProtoCell>((*f).proto)).code;
+                                (*f).pc = pc.offset_from(code) as u32 + 1;
+                                vm.depth += 1;
+                                *f.add(1) = Frame {
+                                    pc: 0,
+                                    base: func + 1,
+                                    func,
+                                    proto: (*header).hash,
+                                    extra: 0,
+                                    failed: 0,
+                                    place: 0,
+                                    wanted: if i.c == 0 { ALL as i16 } else { i.c as i16 - 1 },
+                                    kind: FrameKind::Lua,
+                                    flags: 0,
+                                };
+                                pc = (*p).code;
+                                base = a.add(1);
+                                constants = (*p).constants;
+                                vm.heap.exec.constants = constants;
+                                vm.heap.exec.upvalues = vm.heap.upvalues(closure);
+                                continue;
+                            }
+                        } else if (*a).tag == Tag::Native {
+                            let func = a.offset_from(vm.stack) as u32;
+                            let nargs = if i.b == 0 {
+                                vm.top - func - 1
+                            } else {
+                                u32::from(i.b) - 1
+                            };
+                            let wanted = if i.c == 0 { ALL as i16 } else { i.c as i16 - 1 };
+                            save!();
+                            match vm.call_native(func, nargs, wanted, (*a).payload as u32)? {
+                                Flow::Next => {
+                                    pc = vm.heap.exec.pc;
+                                    constants = vm.heap.exec.constants;
+                                }
+                                Flow::Frame if vm.this().kind == FrameKind::Lua => enter_frame!(),
+                                other => return Ok(other),
+                            }
+                            continue;
+                        }
+                    }
+                }
+                Op::AddI => {
+                    let x = r!(i.b);
+                    let c = i64::from(i.c as i16);
+                    if tag!(x) == Tag::Int {
+                        put!(r!(i.a), Value::int(int!(x).wrapping_add(c)));
+                        next!();
+                    }
+                    if tag!(x) == Tag::Float {
+                        put!(r!(i.a), Value::float(arith::add(float!(x), c as f64)));
+                        next!();
+                    }
+                }
+                Op::ForLoop => {
+                    let counter = r!(i.a);
+                    // SAFETY: four registers belong to the loop.
+                    unsafe {
+                        if (*counter).tag == Tag::Int {
+                            let left = (*counter.add(1)).payload;
+                            if left == 0 {
+                                next!();
+                            }
+                            let next = (*counter).as_int().wrapping_add((*counter.add(2)).as_int());
+                            (*counter.add(1)).payload = left - 1;
+                            (*counter).payload = next as u64;
+                            *counter.add(3) = Value::int(next);
+                        } else {
+                            let step = (*counter.add(2)).as_float();
+                            let limit = (*counter.add(1)).as_float();
+                            let next = (*counter).as_float() + step;
+                            if !(if step > 0.0 {
+                                next <= limit
+                            } else {
+                                limit <= next
+                            }) {
+                                next!();
+                            }
+                            *counter = Value::float(next);
+                            *counter.add(3) = Value::float(next);
+                        }
+                    }
+                    skip!(-i.imm());
+                    burn!(i);
+                }
+                Op::Jmp => {
+                    skip!(i.imm());
+                    burn!(i);
+                }
+                Op::GetIndex => {
+                    let (o, key) = (r!(i.b), r!(i.c));
+                    // SAFETY: registers; a table's cell.
+                    unsafe {
+                        if (*o).tag == Tag::Table {
+                            let v = if (*key).tag == Tag::Int {
+                                vm.heap.get_int((*o).as_ref(), (*key).as_int())
+                            } else {
+                                vm.heap.get_at((*o).as_ref(), &*key)
+                            };
+                            if !v.is_nil()
+                                || (*key).tag != Tag::Bytes && vm.heap.meta((*o).as_ref()) == 0
+                            {
+                                put!(r!(i.a), v);
+                                next!();
+                            }
+                        }
+                    }
+                }
+                Op::GetInt => {
+                    let o = r!(i.b);
+                    // SAFETY: a register; a table's cell.
+                    unsafe {
+                        if (*o).tag == Tag::Table {
+                            let v = vm.heap.get_int((*o).as_ref(), i64::from(i.c));
+                            if !v.is_nil() || vm.heap.meta((*o).as_ref()) == 0 {
+                                put!(r!(i.a), v);
+                                next!();
+                            }
+                        }
+                    }
+                }
+                Op::SetField => set_field!(r!(i.a), k!(i.b), r!(i.c)),
+                Op::SetFieldK => {
+                    cold!();
+                    set_field!(r!(i.a), k!(i.b), k!(i.c));
+                }
+                Op::SetIndex => set_index!(r!(i.a), r!(i.b), r!(i.c)),
+                Op::SetIndexK => {
+                    cold!();
+                    set_index!(r!(i.a), r!(i.b), k!(i.c));
+                }
+                Op::SetInt => {
+                    cold!();
+                    let (o, v) = (r!(i.a), r!(i.c));
+                    // SAFETY: registers.
+                    unsafe {
+                        if (*o).tag == Tag::Table
+                            && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
+                            && vm.heap.replace_int((*o).as_ref(), i64::from(i.b), *v)
+                        {
+                            next!();
+                        }
+                    }
+                }
+                Op::SetTabUp => {
+                    cold!();
+                    // SAFETY: what verified code promises.
+                    let table = unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) };
+                    set_field!(table, k!(i.b), r!(i.c));
+                }
+                Op::SetTabUpK => {
+                    cold!();
+                    // SAFETY: what verified code promises.
+                    let table = unsafe { vm.heap.exec.upvalues.add(usize::from(i.a)) };
+                    set_field!(table, k!(i.b), k!(i.c));
+                }
+                Op::SelfField => {
+                    cold!();
+                    let o = r!(i.b);
+                    // SAFETY: registers; R[A] may be R[B], so the receiver is put away first.
+                    unsafe { *r!(i.a).add(1) = *o };
+                    // SAFETY: as above.
+                    get_field!(i, unsafe { r!(i.a).add(1) });
+                    // SAFETY: a register and a constant.
+                    if let Some(v) = unsafe { vm.type_method((*o).tag, (*k!(i.c)).payload) } {
+                        put!(r!(i.a), v);
+                        next!();
+                    }
+                }
+                Op::Extra => {
+                    cold!();
+                    next!();
+                }
+                Op::GetBox => {
+                    cold!();
+                    let b = r!(i.b);
+                    if tag!(b) == Tag::Box {
+                        // SAFETY: a box's cell.
+                        unsafe { *r!(i.a) = (*vm.heap.at::<BoxCell>((*b).as_ref())).value };
+                        next!();
+                    }
+                }
+                Op::SetBox => {
+                    cold!();
+                    let (b, v) = (r!(i.a), r!(i.b));
+                    // SAFETY: registers and a box's cell.
+                    unsafe {
+                        if (*b).tag == Tag::Box
+                            && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
+                        {
+                            (*vm.heap.at::<BoxCell>((*b).as_ref())).value = *v;
+                            next!();
+                        }
+                    }
+                }
+                Op::GetUp => {
+                    cold!();
+                    // SAFETY: what verified code promises.
+                    unsafe { *r!(i.a) = *vm.heap.exec.upvalues.add(usize::from(i.b)) };
+                    next!();
+                }
+                Op::GetUpBox => {
+                    cold!();
+                    // SAFETY: what verified code promises, and a box's cell.
+                    unsafe {
+                        let b = vm.heap.exec.upvalues.add(usize::from(i.b));
+                        if (*b).tag == Tag::Box {
+                            *r!(i.a) = (*vm.heap.at::<BoxCell>((*b).as_ref())).value;
+                            next!();
+                        }
+                    }
+                }
+                Op::SetUp => {
+                    cold!();
+                    // SAFETY: what verified code promises, and a box's cell.
+                    unsafe {
+                        let (b, v) = (vm.heap.exec.upvalues.add(usize::from(i.a)), r!(i.b));
+                        if (*b).tag == Tag::Box
+                            && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
+                        {
+                            (*vm.heap.at::<BoxCell>((*b).as_ref())).value = *v;
+                            next!();
+                        }
+                    }
+                }
+                Op::LoadNil => {
+                    cold!();
+                    let mut n = 0;
+                    while n < i.b {
+                        put!(r!(u16::from(i.a) + n), Value::NIL);
+                        n += 1;
+                    }
+                    next!();
+                }
+                Op::LoadFalse => {
+                    cold!();
+                    put!(r!(i.a), Value::boolean(false));
+                    next!();
+                }
+                Op::LoadTrue => {
+                    cold!();
+                    put!(r!(i.a), Value::boolean(true));
+                    next!();
+                }
+                Op::Add => arith!(i, r!(i.c), i64::wrapping_add, arith::add),
+                Op::Sub => arith!(i, r!(i.c), i64::wrapping_sub, arith::sub),
+                Op::Mul => {
+                    cold!();
+                    arith!(i, r!(i.c), i64::wrapping_mul, arith::mul);
+                }
+                Op::AddK => arith!(i, k!(i.c), i64::wrapping_add, arith::add),
+                Op::SubK => {
+                    cold!();
+                    arith!(i, k!(i.c), i64::wrapping_sub, arith::sub);
+                }
+                Op::MulK => {
+                    cold!();
+                    arith!(i, k!(i.c), i64::wrapping_mul, arith::mul);
+                }
+                Op::Div => {
+                    cold!();
+                    divide!(i, r!(i.c));
+                }
+                Op::DivK => {
+                    cold!();
+                    divide!(i, k!(i.c));
+                }
+                Op::Mod => {
+                    cold!();
+                    floor!(i, r!(i.c), arith::floor_mod, arith::float_mod);
+                }
+                Op::IDiv => {
+                    cold!();
+                    floor!(i, r!(i.c), arith::floor_div, arith::float_floor_div);
+                }
+                Op::ModK => {
+                    cold!();
+                    floor!(i, k!(i.c), arith::floor_mod, arith::float_mod);
+                }
+                Op::IDivK => {
+                    cold!();
+                    floor!(i, k!(i.c), arith::floor_div, arith::float_floor_div);
+                }
+                Op::BAnd => ints!(i, r!(i.c), |x, y| x & y),
+                Op::BOr => {
+                    cold!();
+                    ints!(i, r!(i.c), |x, y| x | y);
+                }
+                Op::BXor => {
+                    cold!();
+                    ints!(i, r!(i.c), |x, y| x ^ y);
+                }
+                Op::BAndK => ints!(i, k!(i.c), |x, y| x & y),
+                Op::BOrK => {
+                    cold!();
+                    ints!(i, k!(i.c), |x, y| x | y);
+                }
+                Op::BXorK => {
+                    cold!();
+                    ints!(i, k!(i.c), |x, y| x ^ y);
+                }
+                Op::Shl => {
+                    cold!();
+                    ints!(i, r!(i.c), arith::shift_left);
+                }
+                Op::Shr => {
+                    cold!();
+                    ints!(i, r!(i.c), arith::shift_right);
+                }
+                Op::ShlK => {
+                    cold!();
+                    ints!(i, k!(i.c), arith::shift_left);
+                }
+                Op::ShrK => {
+                    cold!();
+                    ints!(i, k!(i.c), arith::shift_right);
+                }
+                Op::Unm => {
+                    cold!();
+                    let x = r!(i.b);
+                    if tag!(x) == Tag::Int {
+                        put!(r!(i.a), Value::int(int!(x).wrapping_neg()));
+                        next!();
+                    }
+                    if tag!(x) == Tag::Float {
+                        put!(r!(i.a), Value::float(-float!(x)));
+                        next!();
+                    }
+                }
+                Op::BNot => {
+                    cold!();
+                    let x = r!(i.b);
+                    if tag!(x) == Tag::Int {
+                        put!(r!(i.a), Value::int(!int!(x)));
+                        next!();
+                    }
+                }
+                Op::Not => {
+                    cold!();
+                    let truth = tag!(r!(i.b)) as u32 > Tag::False as u32;
+                    put!(r!(i.a), Value::boolean(!truth));
+                    next!();
+                }
+                Op::Len => {
+                    cold!();
+                    let x = r!(i.b);
+                    // SAFETY: a register; a table's cell.
+                    unsafe {
+                        if (*x).tag == Tag::Table && vm.heap.meta((*x).as_ref()) == 0 {
+                            put!(r!(i.a), Value::int(vm.heap.border((*x).as_ref())));
+                            next!();
+                        }
+                    }
+                }
+                Op::JmpEq => equal!(i, r!(i.b), true),
+                Op::JmpNe => equal!(i, r!(i.b), false),
+                Op::JmpEqK => equal!(i, k!(i.imm()), true),
+                Op::JmpNeK => equal!(i, k!(i.imm()), false),
+                Op::JmpLt => compare!(i, i64::lt, Event::Lt, true),
+                Op::JmpNLt => compare!(i, i64::lt, Event::Lt, false),
+                Op::JmpLe => {
+                    cold!();
+                    compare!(i, i64::le, Event::Le, true);
+                }
+                Op::JmpNLe => {
+                    cold!();
+                    compare!(i, i64::le, Event::Le, false);
+                }
+                Op::JmpLtI => compare_immediate!(i, i64::lt, f64::lt, true),
+                Op::JmpNLtI => compare_immediate!(i, i64::lt, f64::lt, false),
+                Op::JmpLeI => {
+                    cold!();
+                    compare_immediate!(i, i64::le, f64::le, true);
+                }
+                Op::JmpNLeI => {
+                    cold!();
+                    compare_immediate!(i, i64::le, f64::le, false);
+                }
+                Op::JmpGtI => {
+                    cold!();
+                    compare_immediate!(i, i64::gt, f64::gt, true);
+                }
+                Op::JmpNGtI => {
+                    cold!();
+                    compare_immediate!(i, i64::gt, f64::gt, false);
+                }
+                Op::JmpGeI => {
+                    cold!();
+                    compare_immediate!(i, i64::ge, f64::ge, true);
+                }
+                Op::JmpNGeI => {
+                    cold!();
+                    compare_immediate!(i, i64::ge, f64::ge, false);
+                }
+                Op::TForLoop => {
+                    cold!();
+                    let a = r!(i.a);
+                    // SAFETY: the loop has these registers.
+                    unsafe {
+                        if (*a.add(4)).is_nil() {
+                            next!();
+                        }
+                        *a.add(2) = *a.add(4);
+                    }
+                    skip!(-i.imm());
+                    burn!(i);
+                }
+                Op::TForCall => {
+                    cold!();
+                    let a = r!(i.a);
+                    // SAFETY: the loop has these registers and room for a call behind them.
+                    unsafe {
+                        *a.add(4) = *a;
+                        *a.add(5) = *a.add(1);
+                        *a.add(6) = *a.add(2);
+                        if (*a).tag == Tag::Native && vm.next_inline(a.add(4), i.c) {
+                            next!();
+                        }
+                    }
+                }
+                Op::NewTable
+                | Op::SetList
+                | Op::NewBox
+                | Op::Closure
+                | Op::Concat
+                | Op::Pow
+                | Op::PowK
+                | Op::TailCall
+                | Op::Return
+                | Op::ForPrep
+                | Op::TForPrep
+                | Op::VarArg
+                | Op::Tbc
+                | Op::Close => cold!(),
+            }
+            save!();
+            // SAFETY: what verified code promises: an instruction.
+            match vm.slow_instruction(unsafe { *pc })? {
                 Flow::Next => {
                     pc = vm.heap.exec.pc;
                     constants = vm.heap.exec.constants;

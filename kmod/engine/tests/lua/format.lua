@@ -28,3 +28,5 @@ for i = 1, 1500 do
   end
   call("r", string.format, table.concat(parts, "<>"), table.unpack(args))
 end
+-- Messages show bytes as they are.
+call("bytes", string.format, "%\xff", 1) call("bytes", string.format, "%\xe4\xb8\xad", 1) call("bytes", string.pack, "\x8b", 1) call("bytes", string.format, "%\xf4\x8f\xbc\xbf", 1)

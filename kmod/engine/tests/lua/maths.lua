@@ -28,3 +28,6 @@ call("random", math.random, 0, -1) call("random", math.random, -1) call("random"
 for i = 1, 300 do local x = (i * 7919 % 1000 - 500) / 8 local y = (i * 104729 % 999 - 499) / 16 call("ops", function() return x // y, x % y, x / y, x - y, x * y end) end
 for _, a in ipairs{0, 1, -1, 7, -7, math.maxinteger, math.mininteger} do for _, b in ipairs{1, -1, 3, -3, math.maxinteger, math.mininteger, 0} do
   call("int", function() return a // b end) call("int", function() return a % b end) call("fmod", math.fmod, a, b) call("sh", function() return a << b, a >> b, a & b, a | b, a ~ b end) end end
+-- Loops whose bounds are no numbers.
+for _, a in ipairs{0/0, 1, 1.5, math.huge} do for _, b in ipairs{0/0, 2, -2.5, -math.huge} do for _, by in ipairs{0/0, 1, -1, 0.5} do
+  local n = 0 for i = a, b, by do n = n + 1 if n > 3 then break end end print("loop", a ~= a, b, by, n) end end end
