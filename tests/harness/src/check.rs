@@ -47,6 +47,9 @@ impl Counts {
     }
 }
 
+/// Packages that are not in the workspace.
+const OTHERS: [&str; 2] = ["kmod/object/Cargo.toml", "tests/fuzz/libfuzzer/Cargo.toml"];
+
 /// Suites that run at the same time: emulated machines are busy ones.
 const SIDE_BY_SIDE: usize = 2;
 
@@ -58,14 +61,10 @@ pub fn run(quick: bool) -> Result<bool> {
     deps::need(deps::TESTS)?;
     let mut counts = Counts::default();
     counts.add(one("format of the sources", &["fmt", "--all", "--check"]));
-    // The kernel's part of the engine is not in the workspace.
-    let object = [
-        "fmt",
-        "--manifest-path",
-        "kmod/object/Cargo.toml",
-        "--check",
-    ];
-    counts.add(one("format of the kernel object's sources", &object));
+    for manifest in OTHERS {
+        let format = ["fmt", "--manifest-path", manifest, "--check"];
+        counts.add(one(&format!("format of {manifest}"), &format));
+    }
     let lints = [
         "clippy",
         "--quiet",

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::suite::Suite;
 use crate::vm::Products;
-use crate::{bench, check, demo, dist, flake, profile, vm};
+use crate::{bench, check, demo, dist, flake, fuzz, profile, vm};
 
 /// Builds, runs, tests and packages PacketScript.
 #[derive(Parser)]
@@ -53,6 +53,24 @@ enum Task {
         /// With the .deb files in this folder instead of packages built now.
         #[arg(long, value_name = "DIR")]
         packages: Option<PathBuf>,
+    },
+    /// Fuzzes what must take anything: sources, images, packets, patterns, what the kernel says.
+    Fuzz {
+        /// Targets by name; all of them if none is named.
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+        /// Minutes of processor time for each target.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        minutes: u64,
+        /// Targets at the same time.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        jobs: usize,
+        /// Shows the targets.
+        #[arg(long)]
+        list: bool,
+        /// Runs one input instead, such as one that was found.
+        #[arg(long, value_name = "FILE")]
+        replay: Option<PathBuf>,
     },
     /// Builds the Debian packages into dist/.
     Dist,
@@ -116,6 +134,19 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
             suite,
             packages.as_deref().map_or(Products::Built, Products::Given),
         ),
+        Task::Fuzz { list: true, .. } => fuzz::list().map(|()| ExitCode::SUCCESS),
+        Task::Fuzz {
+            targets,
+            minutes,
+            jobs,
+            replay,
+            list: false,
+        } => fuzz::run(&fuzz::Request {
+            targets,
+            minutes: *minutes,
+            jobs: *jobs,
+            replay: replay.as_deref(),
+        }),
         Task::Nix => flake::run().map(|()| ExitCode::SUCCESS),
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => {

@@ -13,6 +13,7 @@ mod deps;
 mod dist;
 mod engine;
 mod flake;
+mod fuzz;
 mod image;
 mod initramfs;
 mod kernel;
