@@ -40,10 +40,10 @@ struct ps_chunk {
 size_t ps_compile_workspace(const struct ps_chunk *chunks, size_t count);
 
 /*
- * Compiles and verifies. Returns the image's length in bytes (at work[0..], position
+ * Compiles and verifies; seed, random, keys the compiler's own hashes. Returns the image's length in bytes (at work[0..], position
  * independent, immutable from here on), or -1 with a text such as "block.lua:12: …" in err.
  */
-s64 ps_compile(const struct ps_chunk *chunks, size_t count, void *work, size_t work_len,
+s64 ps_compile(const struct ps_chunk *chunks, size_t count, u64 seed, void *work, size_t work_len,
 	       u8 *err, size_t err_len, size_t *err_used);
 
 /* ---- environments --------------------------------------------------------------------------- */
@@ -60,6 +60,7 @@ struct ps_env_config {
 	u64 memory;		/* bytes of live memory that are guaranteed */
 	u64 load_fuel;		/* for the top level */
 	u64 packet_fuel;	/* for each packet, unless ps_run() is told another */
+	u64 error_pause;	/* ms after a packet's error in which others have no text */
 	u8 seed[16];		/* random: keys of the hashes */
 	const struct ps_arg *args;
 	size_t arg_count;
@@ -99,25 +100,33 @@ void ps_env_usage(const void *region, struct ps_env_usage *out);
 
 /* ---- packets -------------------------------------------------------------------------------- */
 
-/* What a script sees of one packet. The shim fills it on its stack for every call. */
+/*
+ * What a script sees of one packet. The shim fills in the first part for every packet, the second,
+ * behind known, when ps_host_describe() asks for it.
+ */
 struct ps_packet {
 	void *skb;		/* given back to ps_host_*(); never looked into */
 	u8 *data;		/* the network header */
 	u32 linear;		/* bytes readable at data */
 	u32 len;		/* bytes from the network header to the end of the packet */
-	u8 *mac;		/* the Ethernet header, or NULL */
-	u16 mac_len;		/* bytes readable at mac; 14, or 0 */
+	const void *state;	/* the shim's own: struct nf_hook_state and the like */
 	u8 family;		/* NFPROTO_IPV4 2, NFPROTO_ARP 3, NFPROTO_NETDEV 5, NFPROTO_BRIDGE 7, NFPROTO_IPV6 10 */
 	u8 hook;		/* NF_INET_PRE_ROUTING 0 … POST_ROUTING 4 */
+	u8 flags;		/* PS_PACKET_* */
+	u8 pad[5];
+
+	u8 known;		/* what follows is filled in */
+	u8 pad2[7];
+	u8 *mac;		/* the Ethernet header, or NULL */
 	u32 mark;		/* a copy; written through ps_host_set_mark() */
 	u32 priority;		/* likewise */
 	u32 iif;		/* interface index, 0 for none */
 	u32 oif;
+	u32 vlan;		/* hardware-accelerated tag: 0x10000 | tci, or 0 */
+	u16 mac_len;		/* bytes readable at mac; 14, or 0 */
 	u16 ethertype;		/* host order: 0x0800, 0x86dd, … */
 	u8 pkttype;		/* PACKET_HOST 0, PACKET_BROADCAST 1, … */
-	u8 flags;		/* PS_PACKET_* */
-	u32 vlan;		/* hardware-accelerated tag: 0x10000 | tci, or 0 */
-	const void *state;	/* the shim's own: struct nf_hook_state and the like */
+	u8 pad3[7];
 };
 #define PS_PACKET_MATCH 1	/* called by a match: any true value matches */
 
@@ -141,20 +150,27 @@ enum ps_verdict {
 };
 #define PS_QUEUE_BYPASS 0x10000u
 
+/*
+ * How a run ended. what: the verdict in the low byte, the status in the next, 16 bits of reason (0, or
+ * 1 + index of the reason that was returned beside the verdict), 32 bits of operand; so a plain
+ * verdict is its own number.
+ */
 struct ps_result {
-	u32 status;		/* enum ps_status */
-	u32 verdict;		/* enum ps_verdict; meaningful when status is PS_STATUS_OK */
-	u32 operand;
-	u32 reason;		/* 0, or 1 + index of the reason that was returned beside the verdict */
+	u64 what;
 	u64 fuel;		/* used, in fuel units (about 50 machine instructions) */
 };
 
+#define PS_WHAT_VERDICT(what) ((u32)((what) & 0xff))
+#define PS_WHAT_STATUS(what) ((u32)((what) >> 8 & 0xff))
+#define PS_WHAT_REASON(what) ((u32)((what) >> 16 & 0xffff))
+#define PS_WHAT_OPERAND(what) ((u32)((what) >> 32))
+
 /*
- * Runs the function behind handle on the packet. fuel 0 means the environment's own limit. Never
- * sleeps, never allocates from the kernel; uses at most PS_RUN_STACK bytes of stack. Panics are
- * contained: the environment is poisoned and status says so.
+ * Runs the function behind handle on the packet. fuel, below 2^63; 0 means the environment's own
+ * limit. Never sleeps, never allocates from the kernel; uses at most PS_RUN_STACK bytes of stack.
+ * Panics are contained: the environment is poisoned and status says so.
  */
-void ps_run(void *region, int handle, struct ps_packet *packet, u64 fuel, struct ps_result *out);
+struct ps_result ps_run(void *region, int handle, struct ps_packet *packet, u64 fuel);
 #define PS_RUN_STACK 3072
 
 /* ---- timers ---------------------------------------------------------------------------------- */
@@ -182,6 +198,13 @@ size_t ps_env_reason(const void *region, u32 i, u8 *buf, size_t len);
 u64 ps_host_now_ms(void);
 /* Seconds since the epoch, for os.time. */
 s64 ps_host_unix_time(void);
+/*
+ * A top level has run for a while: lets others run; false when it is to end. Called inside
+ * ps_env_create() alone.
+ */
+bool ps_host_breathe(void);
+/* Fills in the packet's second part and sets known. */
+void ps_host_describe(struct ps_packet *packet);
 /* Copies packet bytes that lie beyond the linear part. 0, or -1 beyond the end. */
 int ps_host_read(const struct ps_packet *packet, u32 offset, u8 *to, u32 len);
 /*
@@ -247,6 +270,6 @@ void ps_host_panicked(const u8 *text, size_t len);
  * call before it makes it (frame.c).
  */
 void *ps_host_entry(void);
-#define PS_ENTRY_SIZE 128
+#define PS_ENTRY_SIZE 192
 
 #endif /* PS_ENGINE_H */

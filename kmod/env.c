@@ -11,6 +11,9 @@
 
 #include "ps.h"
 
+/* Milliseconds: errors are told ten times a second at most (event.c), and a text costs more than a run. */
+#define PS_ERROR_PAUSE 100
+
 /* In process context, when no packet can be inside any more. */
 static void ps_env_free(struct ps_env *env)
 {
@@ -67,6 +70,7 @@ static struct ps_env *ps_env_alloc(struct ps_version *version, u32 state, u64 me
 	env->version = version;
 	env->mail = kzalloc(sizeof(*env->mail), GFP_KERNEL_ACCOUNT);
 	env->region = __vmalloc(len, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+	env->frame.slot = env->region;
 	if (!env->mail || !env->region) {
 		ps_text_add(err, "%s: no memory for an environment of %zu bytes", version->name, len);
 		ps_env_free(env);
@@ -83,6 +87,7 @@ static struct ps_env *ps_env_make(struct ps_version *version, u32 state, u64 mem
 		.memory = memory,
 		.load_fuel = READ_ONCE(ps_load_fuel.value),
 		.packet_fuel = READ_ONCE(ps_fuel.value),
+		.error_pause = PS_ERROR_PAUSE,
 		.args = version->source->args,
 		.arg_count = version->source->arg_count,
 	};
@@ -212,15 +217,14 @@ void ps_env_put_user(struct ps_env *env)
  */
 int ps_env_find_function(struct ps_env *env, const char *name, struct ps_text *err)
 {
-	struct ps_frame frame;
 	size_t used = 0;
 	int handle;
 
 	spin_lock_bh(&env->lock);
-	ps_frame_enter(&frame, env->region);
+	ps_frame_enter(&env->frame);
 	handle = ps_env_bind(env->region, name, strlen(name), (u8 *)err->at + err->used,
 			     err->room - err->used - 1, &used);
-	ps_frame_leave(&frame);
+	ps_frame_leave(&env->frame);
 	spin_unlock_bh(&env->lock);
 	if (handle < 0) {
 		err->used += used;
@@ -237,13 +241,12 @@ int ps_env_find_function(struct ps_env *env, const char *name, struct ps_text *e
  */
 size_t ps_env_error_text(struct ps_env *env, u8 *buf, size_t len)
 {
-	struct ps_frame frame;
 	size_t used;
 
 	spin_lock_bh(&env->lock);
-	ps_frame_enter(&frame, env->region);
+	ps_frame_enter(&env->frame);
 	used = ps_env_last_error(env->region, buf, len);
-	ps_frame_leave(&frame);
+	ps_frame_leave(&env->frame);
 	spin_unlock_bh(&env->lock);
 	return used;
 }
@@ -254,12 +257,11 @@ size_t ps_env_error_text(struct ps_env *env, u8 *buf, size_t len)
 u64 ps_env_live(struct ps_env *env)
 {
 	struct ps_env_usage usage = {};
-	struct ps_frame frame;
 
 	spin_lock_bh(&env->lock);
-	ps_frame_enter(&frame, env->region);
+	ps_frame_enter(&env->frame);
 	ps_env_usage(env->region, &usage);
-	ps_frame_leave(&frame);
+	ps_frame_leave(&env->frame);
 	spin_unlock_bh(&env->lock);
 	return usage.live_bytes;
 }

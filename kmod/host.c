@@ -4,9 +4,13 @@
  */
 #define pr_fmt(fmt) "packetscript: " fmt
 
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_vlan.h>
 #include <linux/jiffies.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/sched/signal.h>
 #include <linux/skbuff.h>
 #include <linux/timekeeping.h>
 
@@ -17,9 +21,39 @@ u64 ps_host_now_ms(void)
 	return jiffies64_to_msecs(get_jiffies_64() - INITIAL_JIFFIES);
 }
 
+bool ps_host_breathe(void)
+{
+	cond_resched();
+	return !fatal_signal_pending(current);
+}
+
 s64 ps_host_unix_time(void)
 {
 	return ktime_get_real_seconds();
+}
+
+void ps_host_describe(struct ps_packet *packet)
+{
+	const struct sk_buff *skb = packet->skb;
+	const struct nf_hook_state *state = packet->state;
+	const struct net_device *in = state->in;
+	const struct net_device *out = state->out;
+
+	packet->mac = NULL;
+	packet->mac_len = 0;
+	if (in && in->type == ARPHRD_ETHER && skb_mac_header_was_set(skb) &&
+	    skb->mac_header + ETH_HLEN <= skb->network_header) {
+		packet->mac = skb_mac_header(skb);
+		packet->mac_len = ETH_HLEN;
+	}
+	packet->mark = skb->mark;
+	packet->priority = skb->priority;
+	packet->iif = in ? in->ifindex : 0;
+	packet->oif = out ? out->ifindex : 0;
+	packet->vlan = skb_vlan_tag_present(skb) ? 0x10000 | skb_vlan_tag_get(skb) : 0;
+	packet->ethertype = ntohs(skb->protocol);
+	packet->pkttype = skb->pkt_type;
+	packet->known = 1;
 }
 
 int ps_host_read(const struct ps_packet *packet, u32 offset, u8 *to, u32 len)
@@ -40,7 +74,7 @@ static void ps_packet_refresh(struct ps_packet *packet)
 	packet->data = skb->data + start;
 	packet->linear = skb_headlen(skb) - start;
 	packet->len = skb->len - start;
-	if (packet->mac)
+	if (packet->known && packet->mac)
 		packet->mac = skb_mac_header(skb);
 }
 

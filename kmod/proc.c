@@ -48,7 +48,7 @@ static void ps_seq_u64(struct seq_file *m, u64 value)
 /* packets bytes accept drop continue queue */
 static void ps_seq_counts(struct seq_file *m, const struct ps_counts *counts)
 {
-	ps_seq_u64(m, counts->packets);
+	ps_seq_u64(m, ps_counts_packets(counts));
 	ps_seq_u64(m, counts->bytes);
 	ps_seq_u64(m, counts->outcome[PS_ACCEPT]);
 	ps_seq_u64(m, counts->outcome[PS_DROP]);

@@ -104,14 +104,16 @@ extern struct workqueue_struct *ps_workqueue;
 
 /**
  * struct ps_counts - what became of packets
- * @outcome: by verdict of the script; one that ended in an error counts as PS_OUTCOME_ERROR alone
+ * @outcome: by verdict of the script; one that ended in an error counts as PS_OUTCOME_ERROR alone,
+ *           so that their sum is the number of packets
+ * @pad: to a power of two, for one of these is looked up for every packet
  */
 struct ps_counts {
-	u64 packets;
 	u64 bytes;
 	u64 outcome[PS_OUTCOMES];
 	u64 fuel;
 	u64 time;
+	u64 pad[5];
 };
 
 /* ---- net.c ----------------------------------------------------------------------------------- */
@@ -232,6 +234,96 @@ u64 ps_stage_add(struct ps_version *version, struct ps_env *env, u32 portid);
 void ps_stage_release(struct ps_net *pn, u32 portid);
 void ps_registry_clear(struct ps_net *pn);
 
+/* ---- frame.c --------------------------------------------------------------------------------- */
+
+/**
+ * struct ps_frame - one entry into the engine
+ * @outer: the one before it on this CPU (or in the list of slow ones)
+ * @slot: where the engine keeps the state of this entry, for the day it panics: of a packet the
+ *        environment's region, and so its identity
+ * @task: who is inside; kept on PREEMPT_RT and for slow entries only, see frame.c
+ */
+struct ps_frame {
+	struct ps_frame *outer;
+	void *slot;
+	struct task_struct *task;
+};
+
+DECLARE_PER_CPU(struct ps_frame *, ps_frame_top);
+bool ps_frame_refused(const void *slot);
+void ps_frame_remove_rt(struct ps_frame *frame);
+void ps_frame_enter_slow(struct ps_frame *frame, void *slot);
+void ps_frame_leave_slow(struct ps_frame *frame);
+
+/**
+ * ps_frame_may_enter - whether the running task may enter this environment
+ * @slot: the environment's region
+ *
+ * Whoever is inside holds a lock and cannot change CPUs, so a task that sees no frame on the CPU at
+ * hand has none anywhere. Ask before taking the environment's lock: its holder may be this task.
+ */
+static __always_inline bool ps_frame_may_enter(const void *slot)
+{
+	return likely(!this_cpu_read(ps_frame_top)) || !ps_frame_refused(slot);
+}
+
+/**
+ * ps_frame_enter - a packet enters the engine
+ * @frame: the environment's own
+ *
+ * The caller holds the environment's lock until after ps_frame_leave(), and so stays on this CPU.
+ */
+static __always_inline void ps_frame_enter(struct ps_frame *frame)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		frame->task = current;
+		preempt_disable();
+	}
+	frame->outer = __this_cpu_read(ps_frame_top);
+	__this_cpu_write(ps_frame_top, frame);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		preempt_enable();
+}
+
+/**
+ * ps_frame_leave - and leaves it
+ * @frame: as entered
+ */
+static __always_inline void ps_frame_leave(struct ps_frame *frame)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		ps_frame_remove_rt(frame);
+	else
+		__this_cpu_write(ps_frame_top, frame->outer);
+	frame->outer = NULL;
+}
+
+/**
+ * ps_frame_is_first - whether a packet comes in the usual way: bottom halves are off, which keeps
+ * the task on its CPU, and no packet is in the engine there
+ */
+static __always_inline bool ps_frame_is_first(void)
+{
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) && softirq_count() && !__this_cpu_read(ps_frame_top);
+}
+
+/**
+ * ps_frame_enter_first - ps_frame_enter() of such a packet
+ * @frame: the environment's own; nothing is outside of it
+ */
+static __always_inline void ps_frame_enter_first(struct ps_frame *frame)
+{
+	__this_cpu_write(ps_frame_top, frame);
+}
+
+/**
+ * ps_frame_leave_first - and ps_frame_leave()
+ */
+static __always_inline void ps_frame_leave_first(void)
+{
+	__this_cpu_write(ps_frame_top, NULL);
+}
+
 /* ---- env.c ----------------------------------------------------------------------------------- */
 
 /**
@@ -249,6 +341,9 @@ struct ps_mail {
 /**
  * struct ps_env - memory in which a version runs
  * @lock: one packet at a time; held while the engine runs and never while anything is sent
+ * @until_timed: packets until one is timed again
+ * @frame: of the packet that is inside; outer is NULL while none is
+ * @packet: the one that is inside
  * @users: rules, stages and LOAD; under ps_net.lock
  * @stale: not for new rules: another of the same state took its place
  * @timer_due: when @timer_work has to run, at the latest
@@ -256,9 +351,12 @@ struct ps_mail {
  */
 struct ps_env {
 	spinlock_t lock;
+	int until_timed;
 	void *region;
 	u64 packets;
 	u64 errors;
+	struct ps_frame frame;
+	struct ps_packet packet;
 	struct ps_mail *mail;
 	struct delayed_work mail_work;
 	struct delayed_work timer_work;
@@ -276,30 +374,30 @@ struct ps_env {
 	struct rcu_work free_work;
 };
 
-/**
- * ps_env_lock - alone in an environment, as by spin_lock_bh()
- * @env: that ps_frame_may_enter() lets the running task enter
+/*
+ * ps_env_lock - alone in an environment, where bottom halves are off
  *
- * Where bottom halves are off already (most packets come in a softirq), switching them off and on
- * again would cost more than the lock.
- *
- * Return: what ps_env_unlock() is to be told.
+ * As spin_lock(), inline and without switching off preemption, which is off. Other users of the lock
+ * take it by spin_lock_bh().
  */
-static __always_inline bool ps_env_lock(struct ps_env *env)
+static __always_inline void ps_env_lock(struct ps_env *env)
 {
-	bool bh = !softirq_count();
-
-	if (bh)
-		local_bh_disable();
+#if defined(CONFIG_SMP) && !defined(CONFIG_PREEMPT_RT) && !defined(CONFIG_DEBUG_SPINLOCK) && \
+	!defined(CONFIG_DEBUG_LOCK_ALLOC)
+	arch_spin_lock(&env->lock.rlock.raw_lock);
+#else
 	spin_lock(&env->lock);
-	return bh;
+#endif
 }
 
-static __always_inline void ps_env_unlock(struct ps_env *env, bool bh)
+static __always_inline void ps_env_unlock(struct ps_env *env)
 {
+#if defined(CONFIG_SMP) && !defined(CONFIG_PREEMPT_RT) && !defined(CONFIG_DEBUG_SPINLOCK) && \
+	!defined(CONFIG_DEBUG_LOCK_ALLOC)
+	arch_spin_unlock(&env->lock.rlock.raw_lock);
+#else
 	spin_unlock(&env->lock);
-	if (bh)
-		local_bh_enable();
+#endif
 }
 
 struct ps_env *ps_env_get(struct ps_version *version, u32 state, u64 memory, struct ps_text *err,
@@ -360,6 +458,7 @@ struct ps_version *ps_rule_version(const struct ps_rule *rule);
 void ps_rule_sum(const struct ps_rule *rule, unsigned int hook, struct ps_counts *sum);
 void ps_rule_reset(struct ps_rule *rule);
 void ps_counts_add(struct ps_counts *to, const struct ps_counts *from);
+u64 ps_counts_packets(const struct ps_counts *counts);
 
 /* ---- run.c ----------------------------------------------------------------------------------- */
 
@@ -379,70 +478,5 @@ void ps_mail_print(struct ps_env *env, const u8 *text, size_t len);
 void ps_mail_deliver(struct work_struct *work);
 int ps_proc_init(struct ps_net *pn);
 void ps_proc_exit(struct ps_net *pn);
-
-/* ---- frame.c --------------------------------------------------------------------------------- */
-
-/**
- * struct ps_frame - one entry into the engine
- * @outer: the one before it on this CPU (or in the list of slow ones)
- * @slot: where the engine keeps the state of this entry, for the day it panics: of a packet the
- *        environment's region, and so its identity
- * @task: who is inside; kept on PREEMPT_RT and for slow entries only, see frame.c
- */
-struct ps_frame {
-	struct ps_frame *outer;
-	void *slot;
-	struct task_struct *task;
-};
-
-DECLARE_PER_CPU(struct ps_frame *, ps_frame_top);
-bool ps_frame_refused(const void *slot);
-void ps_frame_remove_rt(struct ps_frame *frame);
-void ps_frame_enter_slow(struct ps_frame *frame, void *slot);
-void ps_frame_leave_slow(struct ps_frame *frame);
-
-/**
- * ps_frame_may_enter - whether the running task may enter this environment
- * @slot: the environment's region
- *
- * Whoever is inside holds a lock and cannot change CPUs, so a task that sees no frame on the CPU at
- * hand has none anywhere. Ask before taking the environment's lock: its holder may be this task.
- */
-static __always_inline bool ps_frame_may_enter(const void *slot)
-{
-	return likely(!this_cpu_read(ps_frame_top)) || !ps_frame_refused(slot);
-}
-
-/**
- * ps_frame_enter - a packet enters the engine
- * @frame: on the caller's stack
- * @slot: the environment's region
- *
- * The caller holds the environment's lock until after ps_frame_leave(), and so stays on this CPU.
- */
-static __always_inline void ps_frame_enter(struct ps_frame *frame, void *slot)
-{
-	frame->slot = slot;
-	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
-		frame->task = current;
-		preempt_disable();
-	}
-	frame->outer = __this_cpu_read(ps_frame_top);
-	__this_cpu_write(ps_frame_top, frame);
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		preempt_enable();
-}
-
-/**
- * ps_frame_leave - and leaves it
- * @frame: as entered
- */
-static __always_inline void ps_frame_leave(struct ps_frame *frame)
-{
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		ps_frame_remove_rt(frame);
-	else
-		__this_cpu_write(ps_frame_top, frame->outer);
-}
 
 #endif /* PS_H */

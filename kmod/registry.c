@@ -7,6 +7,7 @@
 #include <linux/cred.h>
 #include <linux/kernel.h>
 #include <linux/netfilter/x_tables.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <linux/uidgid.h>
@@ -124,7 +125,9 @@ static int ps_version_compile(struct ps_version *version, struct ps_text *err)
 	size_t len, used = 0;
 	s64 image_len;
 	void *work;
+	u64 seed;
 
+	get_random_bytes(&seed, sizeof(seed));
 	ps_frame_enter_slow(&frame, entry);
 	len = ps_compile_workspace(source->chunks, source->chunk_count);
 	ps_frame_leave_slow(&frame);
@@ -134,7 +137,7 @@ static int ps_version_compile(struct ps_version *version, struct ps_text *err)
 		return -ENOMEM;
 	}
 	ps_frame_enter_slow(&frame, entry);
-	image_len = ps_compile(source->chunks, source->chunk_count, work, len,
+	image_len = ps_compile(source->chunks, source->chunk_count, seed, work, len,
 			       (u8 *)err->at + err->used, err->room - err->used - 1, &used);
 	ps_frame_leave_slow(&frame);
 	if (image_len < 0) {

@@ -270,7 +270,6 @@ void ps_counts_add(struct ps_counts *to, const struct ps_counts *from)
 {
 	unsigned int i;
 
-	to->packets += from->packets;
 	to->bytes += from->bytes;
 	for (i = 0; i < PS_OUTCOMES; i++)
 		to->outcome[i] += from->outcome[i];
@@ -278,11 +277,23 @@ void ps_counts_add(struct ps_counts *to, const struct ps_counts *from)
 	to->time += from->time;
 }
 
+/*
+ * ps_counts_packets - each has one outcome
+ */
+u64 ps_counts_packets(const struct ps_counts *counts)
+{
+	u64 packets = 0;
+	unsigned int i;
+
+	for (i = 0; i < PS_OUTCOMES; i++)
+		packets += counts->outcome[i];
+	return packets;
+}
+
 static void ps_counts_subtract(struct ps_counts *to, const struct ps_counts *from)
 {
 	unsigned int i;
 
-	to->packets -= from->packets;
 	to->bytes -= from->bytes;
 	for (i = 0; i < PS_OUTCOMES; i++)
 		to->outcome[i] -= from->outcome[i];

@@ -4,9 +4,6 @@
  */
 #define pr_fmt(fmt) "packetscript: " fmt
 
-#include <linux/if_arp.h>
-#include <linux/if_ether.h>
-#include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/x_tables.h>
@@ -17,44 +14,24 @@
 #include "ps.h"
 
 /*
- * One packet in so many is timed, for the clock costs as much as a short script; not the first,
- * which finds nothing in any cache.
+ * One packet of an environment in so many is timed, for the clock costs as much as a short script.
+ * A prime, so that rules that take turns are all timed.
  */
-#define PS_TIME_SAMPLE 64
-#define PS_TIME_PHASE 7
+#define PS_TIME_SAMPLE 61
 
 static __always_inline void ps_packet_fill(struct ps_packet *packet, struct sk_buff *skb,
 					   const struct nf_hook_state *state)
 {
-	unsigned int start = skb_network_offset(skb);
-	const struct net_device *in = state->in;
-	const struct net_device *out = state->out;
+	u32 linear = skb_tail_pointer(skb) - skb_network_header(skb);
 
 	packet->skb = skb;
-	packet->data = skb->data + (int)start;
-	packet->linear = skb_headlen(skb) - start;
-	packet->len = skb->len - start;
-	packet->mac = NULL;
-	packet->mac_len = 0;
+	packet->data = skb_network_header(skb);
+	packet->linear = linear;
+	packet->len = linear + skb->data_len;
+	packet->state = state;
 	packet->family = state->pf;
 	packet->hook = state->hook;
-	packet->mark = skb->mark;
-	packet->priority = skb->priority;
-	packet->iif = 0;
-	if (in) {
-		packet->iif = in->ifindex;
-		if (in->type == ARPHRD_ETHER && skb_mac_header_was_set(skb) &&
-		    skb->mac_header + ETH_HLEN <= skb->network_header) {
-			packet->mac = skb_mac_header(skb);
-			packet->mac_len = ETH_HLEN;
-		}
-	}
-	packet->oif = out ? out->ifindex : 0;
-	packet->ethertype = ntohs(skb->protocol);
-	packet->pkttype = skb->pkt_type;
-	packet->flags = 0;
-	packet->vlan = skb_vlan_tag_present(skb) ? 0x10000 | skb_vlan_tag_get(skb) : 0;
-	packet->state = state;
+	packet->known = 0;
 }
 
 static unsigned int ps_on_error(const struct ps_rule *rule)
@@ -73,7 +50,6 @@ static const unsigned int ps_verdicts[] = {
 	[PS_CONTINUE] = XT_CONTINUE,
 	[PS_ACCEPT] = NF_ACCEPT,
 	[PS_DROP] = NF_DROP,
-	[PS_QUEUE] = NF_QUEUE,
 };
 
 static unsigned int ps_queue(u32 operand)
@@ -85,21 +61,96 @@ static unsigned int ps_queue(u32 operand)
 	return verdict;
 }
 
+/* A run that ended in an error, or with more than one of the plain verdicts. */
+static noinline unsigned int ps_conclude(struct ps_env *env, const struct ps_rule *rule,
+					 struct ps_counts *counts, struct ps_result result)
+{
+	u32 status = PS_WHAT_STATUS(result.what);
+	u32 verdict = PS_WHAT_VERDICT(result.what);
+
+	if (status == PS_STATUS_OK && verdict <= PS_QUEUE) {
+		counts->outcome[verdict]++;
+		if (verdict == PS_QUEUE)
+			return ps_queue(PS_WHAT_OPERAND(result.what));
+		return ps_verdicts[verdict];
+	}
+	counts->outcome[PS_OUTCOME_ERROR]++;
+	env->errors++;
+	/* Of an engine that panicked the log knows already. */
+	if (status != PS_STATUS_POISONED)
+		ps_mail_error(env);
+	return ps_on_error(rule);
+}
+
+static noinline struct ps_result ps_run_timed(struct ps_env *env, int handle, u64 fuel,
+					      struct ps_counts *counts)
+{
+	struct ps_result result;
+	u64 start;
+
+	env->until_timed = PS_TIME_SAMPLE - 1;
+	start = local_clock();
+	result = ps_run(env->region, handle, &env->packet, fuel);
+	counts->time += (local_clock() - start) * PS_TIME_SAMPLE;
+	return result;
+}
+
+/* What a rule says, alone in its environment. */
+static __always_inline unsigned int ps_meet(struct ps_env *env, const struct ps_rule *rule,
+					    int handle, struct sk_buff *skb,
+					    const struct nf_hook_state *state)
+{
+	struct ps_counts *counts;
+	struct ps_result result;
+
+	ps_packet_fill(&env->packet, skb, state);
+	counts = this_cpu_ptr(rule->counts) + state->hook;
+	counts->bytes += env->packet.len;
+	env->packets++;
+	if (unlikely(--env->until_timed < 0))
+		result = ps_run_timed(env, handle, rule->fuel, counts);
+	else
+		result = ps_run(env->region, handle, &env->packet, rule->fuel);
+	counts->fuel += result.fuel;
+	if (unlikely(result.what > PS_DROP))
+		return ps_conclude(env, rule, counts, result);
+	counts->outcome[result.what]++;
+	return ps_verdicts[result.what];
+}
+
 /* The same environment again below itself, or too many different ones: an error without a run. */
-static noinline unsigned int ps_refused(struct ps_rule *rule, const struct sk_buff *skb,
-					unsigned int hook)
+static unsigned int ps_refused(struct ps_rule *rule, const struct sk_buff *skb, unsigned int hook)
 {
 	struct ps_counts *counts;
 
 	local_bh_disable();
 	counts = this_cpu_ptr(rule->counts) + hook;
-	counts->packets++;
 	counts->bytes += skb->len;
 	counts->outcome[PS_OUTCOME_ERROR]++;
 	local_bh_enable();
 	pr_warn_ratelimited("%s: a packet met the script inside itself (at most %u levels, each environment once)\n",
 			    rule->info.name, PS_DEPTH_MAX);
 	return ps_on_error(rule);
+}
+
+/* A packet where bottom halves may be on, or inside another script's run. */
+static noinline unsigned int ps_target_unusual(struct sk_buff *skb,
+					       const struct xt_action_param *par)
+{
+	const struct xt_lua_tginfo *info = par->targinfo;
+	struct ps_rule *rule = (struct ps_rule *)(uintptr_t)info->kernel;
+	const struct ps_binding *binding = rcu_dereference(rule->binding);
+	struct ps_env *env = binding->env;
+	unsigned int verdict;
+
+	if (!ps_frame_may_enter(env->region))
+		return ps_refused(rule, skb, par->state->hook);
+	spin_lock_bh(&env->lock);
+	ps_frame_enter(&env->frame);
+	verdict = ps_meet(env, rule, binding->handle, skb, par->state);
+	ps_frame_leave(&env->frame);
+	spin_unlock_bh(&env->lock);
+	return verdict;
 }
 
 /**
@@ -116,47 +167,15 @@ unsigned int ps_target(struct sk_buff *skb, const struct xt_action_param *par)
 	const struct xt_lua_tginfo *info = par->targinfo;
 	struct ps_rule *rule = (struct ps_rule *)(uintptr_t)info->kernel;
 	const struct ps_binding *binding = rcu_dereference(rule->binding);
-	const struct nf_hook_state *state = par->state;
 	struct ps_env *env = binding->env;
-	struct ps_counts *counts;
-	struct ps_result result ps_uninitialized;
-	struct ps_packet packet ps_uninitialized;
-	struct ps_frame frame ps_uninitialized;
 	unsigned int verdict;
-	u64 start = 0;
-	bool bh;
 
-	if (unlikely(!ps_frame_may_enter(env->region)))
-		return ps_refused(rule, skb, state->hook);
-	bh = ps_env_lock(env);
-	ps_frame_enter(&frame, env->region);
-
-	ps_packet_fill(&packet, skb, state);
-	counts = this_cpu_ptr(rule->counts) + state->hook;
-	counts->bytes += packet.len;
-	if (unlikely(counts->packets++ % PS_TIME_SAMPLE == PS_TIME_PHASE))
-		start = local_clock();
-	ps_run(env->region, binding->handle, &packet, rule->fuel, &result);
-	if (unlikely(start))
-		counts->time += (local_clock() - start) * PS_TIME_SAMPLE;
-	counts->fuel += result.fuel;
-	env->packets++;
-
-	if (likely(result.status == PS_STATUS_OK && result.verdict <= PS_QUEUE)) {
-		counts->outcome[result.verdict]++;
-		verdict = ps_verdicts[result.verdict];
-		if (unlikely(result.verdict == PS_QUEUE))
-			verdict = ps_queue(result.operand);
-	} else {
-		counts->outcome[PS_OUTCOME_ERROR]++;
-		env->errors++;
-		/* Of an engine that panicked the log knows already. */
-		if (result.status != PS_STATUS_POISONED)
-			ps_mail_error(env);
-		verdict = ps_on_error(rule);
-	}
-
-	ps_frame_leave(&frame);
-	ps_env_unlock(env, bh);
+	if (unlikely(!ps_frame_is_first()))
+		return ps_target_unusual(skb, par);
+	ps_env_lock(env);
+	ps_frame_enter_first(&env->frame);
+	verdict = ps_meet(env, rule, binding->handle, skb, par->state);
+	ps_frame_leave_first();
+	ps_env_unlock(env);
 	return verdict;
 }

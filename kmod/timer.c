@@ -51,10 +51,9 @@ void ps_timer_work(struct work_struct *work)
 {
 	struct ps_env *env = container_of(to_delayed_work(work), struct ps_env, timer_work);
 	struct ps_timed timed;
-	struct ps_frame frame;
 
 	spin_lock_bh(&env->lock);
-	ps_frame_enter(&frame, env->region);
+	ps_frame_enter(&env->frame);
 	/* What it starts meanwhile is in what ps_timer() says. */
 	env->timer_due = 0;
 	ps_timer(env->region, &timed);
@@ -66,6 +65,6 @@ void ps_timer_work(struct work_struct *work)
 	}
 	if (timed.next != PS_NEVER)
 		ps_timer_queue(env);
-	ps_frame_leave(&frame);
+	ps_frame_leave(&env->frame);
 	spin_unlock_bh(&env->lock);
 }

@@ -8,13 +8,13 @@
 
 use crate::bytecode::image::Image;
 use crate::bytecode::verify::verify;
-use crate::host::{PACKET_MATCH, Packet, RunResult, Status, Timed};
+use crate::host::{Answer, PACKET_MATCH, Packet, Status, Timed};
 use crate::memory::Usage;
 use crate::packet::objects::timer;
 use crate::packet::verdict;
 use crate::value::{Tag, Value};
 use crate::vm::error::Raise;
-use crate::vm::{HANDLES, Layout, Vm};
+use crate::vm::{HANDLES, Layout, Left, Vm};
 use core::fmt::{self, Write};
 
 pub use crate::vm::Config;
@@ -126,7 +126,8 @@ pub unsafe fn bind(region: *mut u8, name: &[u8], error: &mut Text) -> Result<u32
 /// # Safety
 ///
 /// As [`machine`]; the packet keeps [`Packet`]'s invariants and is used by nobody else meanwhile.
-pub unsafe fn run(region: *mut u8, handle: u32, packet: *mut Packet, fuel: u64) -> RunResult {
+#[inline(always)]
+pub unsafe fn run(region: *mut u8, handle: u32, packet: *mut Packet, fuel: u64) -> Answer {
     // SAFETY: the caller's promise.
     let vm = unsafe { machine(region) };
     // SAFETY: the caller's promise.
@@ -163,22 +164,24 @@ pub unsafe fn reason<'r>(region: *mut u8, number: u32) -> &'r [u8] {
     unsafe { machine(region) }.reason_text(number)
 }
 
-/// How much memory is in use, and whether the environment is poisoned.
+/// How much memory is in use.
 ///
 /// # Safety
 ///
 /// As [`machine`].
-pub unsafe fn usage(region: *mut u8) -> (Usage, bool) {
+pub unsafe fn usage(region: *mut u8) -> Usage {
     // SAFETY: the caller's promise.
-    let vm = unsafe { machine(region) };
-    (vm.heap.usage(), vm.is_poisoned())
+    unsafe { machine(region) }.heap.usage()
 }
 
 impl Vm {
     /// Runs the program's top level.
     pub fn run_main(&mut self) -> Result<(), Raise> {
         let main = self.main_function(0)?;
-        self.call_from_host(main, &[], 0, |_, _| ())
+        let result = self.call_from_host(main, &[], 0, |_, _| ());
+        self.reserve = 0;
+        self.finalizer_reserve = 0;
+        result
     }
 
     /// Calls a function from outside any function and hands its results over where they are: absolute
@@ -239,124 +242,115 @@ impl Vm {
     /// # Safety
     ///
     /// The packet keeps [`Packet`]'s invariants and is used by nobody else meanwhile.
-    #[inline(never)]
-    pub unsafe fn run_packet(&mut self, handle: u32, packet: *mut Packet, fuel: u64) -> RunResult {
+    #[inline(always)]
+    pub unsafe fn run_packet(&mut self, handle: u32, packet: *mut Packet, fuel: u64) -> Answer {
         let limit = if fuel == 0 { self.packet_fuel } else { fuel };
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut result = RunResult {
-            status: Status::Poisoned,
-            verdict: 0,
-            operand: 0,
-            reason: 0,
-            fuel: 0,
-        };
-        if self.is_poisoned() {
-            return result;
-        }
-        self.fuel = limit;
+        // More than the register holds is none at all; no caller allows so much.
+        let limit = limit as i64;
         // SAFETY: the caller's promise.
         unsafe { self.packet.begin(packet) };
         self.heap.begin_packet();
-        let root = self.packet.root();
-        match self.run_handle(handle, root) {
-            Ok(()) => {
+        let left = self.run_handle(handle, limit);
+        let what = match left.verdict() {
+            // SAFETY: the caller's promise.
+            Some(verdict) if unsafe { (*packet).flags() } & PACKET_MATCH == 0 => {
+                Answer::verdict(verdict, 0, 0)
+            }
+            _ => self.conclude(left),
+        };
+        self.depth = 0;
+        self.packet.finish();
+        let fuel = limit.wrapping_sub(self.fuel) as u64;
+        if self.heap.end_packet() {
+            self.clean_up(limit);
+        }
+        Answer { what, fuel }
+    }
+
+    /// A packet's end that is not one of the plain verdicts.
+    #[cold]
+    #[inline(never)]
+    fn conclude(&mut self, left: Left) -> u64 {
+        let ended = match left.verdict() {
+            Some(code) => self.decide(verdict::value_of(code), Value::NIL),
+            None => left.flow().and_then(|_| {
                 let [v, why] = self.first_two();
-                if why.tag == Tag::Nil && v.tag == Tag::Verdict && self.is_final(v.payload) {
-                    result.status = Status::Ok;
-                    result.verdict = v.payload as u32;
-                } else {
-                    self.decide(v, why, &mut result);
-                }
+                self.decide(v, why)
+            }),
+        };
+        self.standing = 0;
+        self.fuel = self.fuel.max(0);
+        ended.unwrap_or_else(|raise| {
+            self.forget_error();
+            Answer::failure(status_of(raise))
+        })
+    }
+
+    /// What a returned value means.
+    fn decide(&mut self, v: Value, why: Value) -> Result<u64, Raise> {
+        match verdict::decide(self, v) {
+            Ok((verdict, operand)) => {
+                let reason = match why.tag {
+                    Tag::Str | Tag::Bytes => self.reason(why),
+                    _ => 0,
+                };
+                Ok(Answer::verdict(verdict, operand, reason))
             }
             Err(raise) => {
-                result.status = status_of(raise);
-                self.forget_error();
+                self.keep_last_error();
+                Err(raise)
             }
         }
-        self.top = 0;
-        self.packet.finish();
-        if self.heap.end_packet() {
+    }
+
+    /// After a packet that allocated, or while the collector has something to do.
+    #[cold]
+    #[inline(never)]
+    fn clean_up(&mut self, limit: i64) {
+        if self.heap.give_back() {
             self.clear_stack(0);
         }
-        result.fuel = limit.wrapping_sub(self.fuel.max(0)) as u64;
+        self.heap.settle();
         if self.heap.doomed != 0 {
             // Finalizers have fuel of their own.
             self.fuel = limit;
             self.run_finalizers();
         }
-        result
     }
 
     /// Runs the timer that is due, if one is: like a packet's function, but with no packet at hand.
     pub fn run_timer(&mut self) -> Timed {
-        let mut timed = Timed {
-            status: Status::Poisoned,
-            ran: 0,
-            next: crate::host::NEVER,
-            fuel: 0,
-        };
-        if self.is_poisoned() {
-            return timed;
-        }
-        timed.status = Status::Ok;
-        let limit = i64::try_from(self.packet_fuel).unwrap_or(i64::MAX);
+        let limit = self.packet_fuel as i64;
         self.fuel = limit;
         // SAFETY: no packet.
         unsafe { self.packet.begin(core::ptr::null_mut()) };
         self.heap.begin_packet();
+        let mut ran = 0;
         let ended = match timer::take_due(self) {
             Ok(None) => Ok(()),
             Ok(Some(function)) => {
-                timed.ran = 1;
+                ran = 1;
                 self.call_from_host(function, &[], 0, |_, _| ())
             }
             Err(raise) => Err(raise),
         };
-        if let Err(raise) = ended {
-            timed.status = status_of(raise);
-            self.forget_error();
-        }
-        self.top = 0;
-        self.packet.finish();
-        if self.heap.end_packet() {
-            self.clear_stack(0);
-        }
-        timed.fuel = limit.wrapping_sub(self.fuel.max(0)) as u64;
-        if self.heap.doomed != 0 {
-            self.fuel = limit;
-            self.run_finalizers();
-        }
-        timed.next = timer::next_due(self);
-        timed
-    }
-
-    /// Whether a verdict's payload means itself wherever a rule may be.
-    #[inline(always)]
-    fn is_final(&self, payload: u64) -> bool {
-        payload <= verdict::Verdict::Drop as u64
-            && self
-                .packet
-                .packet()
-                .is_some_and(|packet| packet.flags() & PACKET_MATCH == 0)
-    }
-
-    /// What the function returned, when it is not one of the plain verdicts.
-    #[inline(never)]
-    fn decide(&mut self, v: Value, why: Value, result: &mut RunResult) {
-        match verdict::decide(self, v) {
-            Ok((verdict, operand)) => {
-                result.status = Status::Ok;
-                result.verdict = verdict;
-                result.operand = operand;
-                if matches!(why.tag, Tag::Str | Tag::Bytes) {
-                    result.reason = self.reason(why);
-                }
-            }
+        let status = match ended {
+            Ok(()) => Status::Ok,
             Err(raise) => {
-                self.keep_last_error();
-                result.status = status_of(raise);
                 self.forget_error();
+                status_of(raise)
             }
+        };
+        self.packet.finish();
+        let fuel = limit.wrapping_sub(self.fuel.max(0)) as u64;
+        if self.heap.end_packet() {
+            self.clean_up(limit);
+        }
+        Timed {
+            status,
+            ran,
+            next: timer::next_due(self),
+            fuel,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! What the engine asks of the world around it: the Rust twin of the packet half of
 //! `kmod/engine.h`.
 //!
-//! [`Packet`] and [`RunResult`] have the layout of `struct ps_packet` and `struct ps_result`. The
+//! [`Packet`] and [`Answer`] have the layout of `struct ps_packet` and `struct ps_result`. The
 //! `ps_host_*` functions are the shim's in a kernel build; with the feature `user` they are the
 //! doubles of [`user`], over packets that live in ordinary memory. Everything above this module
 //! uses the safe methods here and never sees which of the two it talks to.
@@ -15,6 +15,7 @@ pub mod frame;
 #[cfg(feature = "user")]
 pub mod user;
 
+use core::cell::UnsafeCell;
 use core::ffi::c_void;
 
 /// The functions of the shim, as `kmod/engine.h` declares them.
@@ -25,6 +26,8 @@ mod sys {
     unsafe extern "C" {
         pub(super) safe fn ps_host_now_ms() -> u64;
         pub(super) safe fn ps_host_unix_time() -> i64;
+        pub(super) safe fn ps_host_breathe() -> bool;
+        pub(super) fn ps_host_describe(p: *const Packet);
         pub(super) fn ps_host_read(p: *const Packet, offset: u32, to: *mut u8, len: u32) -> i32;
         pub(super) fn ps_host_make_writable(p: *mut Packet, len: u32) -> i32;
         pub(super) fn ps_host_resize(p: *mut Packet, offset: u32, old: u32, new: u32) -> i32;
@@ -77,33 +80,41 @@ pub struct Packet {
     data: *mut u8,
     linear: u32,
     len: u32,
-    mac: *mut u8,
-    mac_len: u16,
+    state: *const c_void,
     family: u8,
     hook: u8,
+    flags: u8,
+    more: UnsafeCell<More>,
+}
+
+/// The part of it that the host fills in when it is first asked for.
+#[repr(C)]
+struct More {
+    known: u8,
+    mac: *mut u8,
     mark: u32,
     priority: u32,
     iif: u32,
     oif: u32,
+    vlan: u32,
+    mac_len: u16,
     ethertype: u16,
     pkttype: u8,
-    flags: u8,
-    vlan: u32,
-    state: *const c_void,
 }
 
 const _: () = {
     use core::mem::offset_of;
-    assert!(size_of::<Packet>() == 72 && align_of::<Packet>() == 8);
+    assert!(size_of::<Packet>() == 88 && align_of::<Packet>() == 8);
     assert!(offset_of!(Packet, skb) == 0 && offset_of!(Packet, data) == 8);
     assert!(offset_of!(Packet, linear) == 16 && offset_of!(Packet, len) == 20);
-    assert!(offset_of!(Packet, mac) == 24 && offset_of!(Packet, mac_len) == 32);
-    assert!(offset_of!(Packet, family) == 34 && offset_of!(Packet, hook) == 35);
-    assert!(offset_of!(Packet, mark) == 36 && offset_of!(Packet, priority) == 40);
-    assert!(offset_of!(Packet, iif) == 44 && offset_of!(Packet, oif) == 48);
-    assert!(offset_of!(Packet, ethertype) == 52 && offset_of!(Packet, pkttype) == 54);
-    assert!(offset_of!(Packet, flags) == 55 && offset_of!(Packet, vlan) == 56);
-    assert!(offset_of!(Packet, state) == 64);
+    assert!(offset_of!(Packet, state) == 24 && offset_of!(Packet, family) == 32);
+    assert!(offset_of!(Packet, hook) == 33 && offset_of!(Packet, flags) == 34);
+    assert!(offset_of!(Packet, more) == 40 && offset_of!(More, known) == 0);
+    assert!(offset_of!(More, mac) == 8 && offset_of!(More, mark) == 16);
+    assert!(offset_of!(More, priority) == 20 && offset_of!(More, iif) == 24);
+    assert!(offset_of!(More, oif) == 28 && offset_of!(More, vlan) == 32);
+    assert!(offset_of!(More, mac_len) == 36 && offset_of!(More, ethertype) == 38);
+    assert!(offset_of!(More, pkttype) == 40);
 };
 
 /// `enum ps_status`: how a run ended.
@@ -122,9 +133,8 @@ pub enum Status {
     Poisoned = 4,
 }
 
-/// `struct ps_result`.
+/// How a run ended, part by part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
 pub struct RunResult {
     /// How the run ended.
     pub status: Status,
@@ -138,13 +148,47 @@ pub struct RunResult {
     pub fuel: u64,
 }
 
-const _: () = assert!(
-    size_of::<RunResult>() == 24
-        && core::mem::offset_of!(RunResult, verdict) == 4
-        && core::mem::offset_of!(RunResult, operand) == 8
-        && core::mem::offset_of!(RunResult, reason) == 12
-        && core::mem::offset_of!(RunResult, fuel) == 16
-);
+/// `struct ps_result`: the same in two registers. The low byte of `what` is the verdict, the next the
+/// status; then 16 bits of the reason and 32 of the operand. So a plain verdict is its own number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Answer {
+    /// Everything but the fuel.
+    pub what: u64,
+    /// Fuel used.
+    pub fuel: u64,
+}
+
+impl Answer {
+    /// The word for a verdict.
+    pub const fn verdict(verdict: u32, operand: u32, reason: u32) -> u64 {
+        (verdict as u8 as u64) | (reason as u16 as u64) << 16 | (operand as u64) << 32
+    }
+
+    /// The word for a run without a verdict.
+    pub const fn failure(status: Status) -> u64 {
+        (status as u64) << 8
+    }
+
+    /// Its parts.
+    pub const fn parts(self) -> RunResult {
+        RunResult {
+            status: match (self.what >> 8) as u8 {
+                0 => Status::Ok,
+                1 => Status::Error,
+                2 => Status::Fuel,
+                3 => Status::Memory,
+                _ => Status::Poisoned,
+            },
+            verdict: (self.what & 0xff) as u32,
+            operand: (self.what >> 32) as u32,
+            reason: (self.what >> 16) as u32 & 0xffff,
+            fuel: self.fuel,
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Answer>() == 16 && core::mem::offset_of!(Answer, fuel) == 8);
 
 /// One direction of a connection, as `struct ps_tuple` has it: IPv4 addresses are the first four
 /// bytes, ports are in host order (for ICMP: the identifier, and type and code).
@@ -233,6 +277,11 @@ pub fn now_ms() -> u64 {
     sys::ps_host_now_ms()
 }
 
+/// A top level has run for a while: others may, for a moment. False when it is to end.
+pub fn breathe() -> bool {
+    sys::ps_host_breathe()
+}
+
 /// Seconds since the epoch.
 pub fn unix_time() -> i64 {
     sys::ps_host_unix_time()
@@ -266,13 +315,36 @@ impl Packet {
         unsafe { core::slice::from_raw_parts(self.data, self.linear as usize) }
     }
 
+    /// The first `N` bytes, if they are at hand.
+    #[inline(always)]
+    pub fn head<const N: usize>(&self) -> Option<&[u8; N]> {
+        if (self.linear as usize) < N || self.data.is_null() {
+            return None;
+        }
+        // SAFETY: the type's invariant; the array borrows self, so nothing moves meanwhile.
+        Some(unsafe { &*self.data.cast::<[u8; N]>() })
+    }
+
+    /// What the host fills in when it is asked for.
+    fn more(&self) -> &More {
+        // SAFETY: the host writes it once, before the only reference to it that there may be: methods
+        // that give one borrow the packet, and those that change it need all of it.
+        unsafe {
+            if (*self.more.get()).known == 0 {
+                sys::ps_host_describe(self);
+            }
+            &*self.more.get()
+        }
+    }
+
     /// The Ethernet header: 14 bytes, or none.
     pub fn mac(&self) -> &[u8] {
-        if self.mac.is_null() {
+        let more = self.more();
+        if more.mac.is_null() {
             return &[];
         }
         // SAFETY: the type's invariant.
-        unsafe { core::slice::from_raw_parts(self.mac, usize::from(self.mac_len)) }
+        unsafe { core::slice::from_raw_parts(more.mac, usize::from(more.mac_len)) }
     }
 
     /// Bytes from the network header to the end of the packet.
@@ -295,28 +367,28 @@ impl Packet {
     }
     /// The packet mark.
     pub fn mark(&self) -> u32 {
-        self.mark
+        self.more().mark
     }
     /// The packet priority.
     pub fn priority(&self) -> u32 {
-        self.priority
+        self.more().priority
     }
     /// Index of the interface it came in by, or 0.
     pub fn iif(&self) -> u32 {
-        self.iif
+        self.more().iif
     }
     /// Index of the interface it leaves by, or 0.
     pub fn oif(&self) -> u32 {
-        self.oif
+        self.more().oif
     }
     /// The EtherType in host order.
     #[inline]
     pub fn ethertype(&self) -> u16 {
-        self.ethertype
+        self.more().ethertype
     }
     /// `PACKET_HOST` and the like.
     pub fn pkttype(&self) -> u8 {
-        self.pkttype
+        self.more().pkttype
     }
     /// `PS_PACKET_*`.
     pub fn flags(&self) -> u8 {
@@ -324,7 +396,7 @@ impl Packet {
     }
     /// The tag that the interface took off: `0x10000 | tci`, or 0.
     pub fn vlan(&self) -> u32 {
-        self.vlan
+        self.more().vlan
     }
 
     /// Copies bytes from anywhere in the packet; false when they do not all exist.
@@ -391,14 +463,14 @@ impl Packet {
     pub fn set_mark(&mut self, mark: u32) {
         // SAFETY: self is a live packet of this host.
         unsafe { sys::ps_host_set_mark(self, mark) }
-        self.mark = mark;
+        self.more.get_mut().mark = mark;
     }
 
     /// Sets the priority.
     pub fn set_priority(&mut self, priority: u32) {
         // SAFETY: self is a live packet of this host.
         unsafe { sys::ps_host_set_priority(self, priority) }
-        self.priority = priority;
+        self.more.get_mut().priority = priority;
     }
 
     /// The name of the interface it came in by (`out` false) or leaves by; empty for none.

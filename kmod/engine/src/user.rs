@@ -176,6 +176,8 @@ pub struct Settings {
     pub load_fuel: u64,
     /// Fuel of a packet.
     pub packet_fuel: u64,
+    /// Milliseconds after a packet's error in which others that nothing catches have no text.
+    pub error_pause: u64,
     /// The table `args`.
     pub args: Vec<(String, String)>,
     /// Keys of the hashes; random ones if there are none here.
@@ -190,6 +192,7 @@ impl Default for Settings {
             memory: 1 << 20,
             load_fuel: 100_000_000,
             packet_fuel: 100_000,
+            error_pause: 0,
             args: Vec::new(),
             seed: None,
             print: Box::new(|_| ()),
@@ -271,6 +274,7 @@ impl Environment {
             memory: settings.memory,
             load_fuel: settings.load_fuel,
             packet_fuel: settings.packet_fuel,
+            error_pause: settings.error_pause,
             seed,
             args: &args,
             cookie: core::ptr::from_mut::<Print>(&mut print).cast(),
@@ -316,7 +320,7 @@ impl Environment {
     /// Runs a function on a packet. Fuel 0 is the environment's own limit.
     pub fn run(&mut self, handle: u32, packet: &mut UserPacket, fuel: u64) -> Outcome {
         // SAFETY: the packet is borrowed for the whole call.
-        let result = unsafe { env::run(self.region, handle, packet.raw(), fuel) };
+        let result = unsafe { env::run(self.region, handle, packet.raw(), fuel) }.parts();
         let verdict = if result.status == Status::Ok {
             Ok(result)
         } else {
@@ -381,7 +385,7 @@ impl Environment {
     /// How much memory is in use.
     pub fn usage(&self) -> Usage {
         // SAFETY: the region is this environment's own.
-        unsafe { env::usage(self.region) }.0
+        unsafe { env::usage(self.region) }
     }
 
     /// Bytes of the region.

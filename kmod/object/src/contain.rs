@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The way into the engine, and out of a panic.
 //!
-//! Rust code for the kernel cannot unwind. So each way in saves where it is (callee-saved registers
-//! on the stack, the stack pointer in an [`Entry`]), and the panic handler goes back there: what ran
-//! in between is abandoned as it stands. Its environment is never entered again, and nothing in the
-//! engine owns anything outside of its region, so nothing else is harmed.
+//! Rust code for the kernel cannot unwind. So each way in saves where it is in an [`Entry`] (the stack
+//! pointer, at the address to return to, and the registers that the caller wants back), and the panic
+//! handler goes back there: what ran in between is abandoned as it stands. Its environment is never
+//! entered again, and nothing in the engine owns anything outside of its region, so nothing else is
+//! harmed.
 
 use core::ffi::c_void;
 
-use packetscript_engine::host::Status;
+use packetscript_engine::host::{Answer, Status};
 
 /// `PS_ENTRY_SIZE`: what the shim has room for, at the beginning of a region and elsewhere.
-pub const ENTRY_SIZE: usize = 128;
+pub const ENTRY_SIZE: usize = 192;
 
 /// State of one way in; its beginning is known to the assembly below.
 #[repr(C, align(16))]
@@ -19,11 +20,15 @@ pub struct Entry {
     stack: u64,
     poisoned: u32,
     text_len: u32,
-    text: [u8; ENTRY_SIZE - 16],
+    registers: [u64; 6],
+    text: [u8; ENTRY_SIZE - 64],
 }
 
-const _: () =
-    assert!(size_of::<Entry>() == ENTRY_SIZE && core::mem::offset_of!(Entry, poisoned) == 8);
+const _: () = assert!(
+    size_of::<Entry>() == ENTRY_SIZE
+        && core::mem::offset_of!(Entry, poisoned) == 8
+        && core::mem::offset_of!(Entry, registers) == 16
+);
 
 impl Entry {
     /// Whether a panic went through here: the memory behind it may be half-changed.
@@ -48,14 +53,13 @@ impl Entry {
 }
 
 unsafe extern "C" {
-    /// Calls `f(data)`. If that panics, stores [`Status::Poisoned`] in `*status` and returns.
+    /// Calls `f(data)` and returns what that does; if it panics, [`Answer::failure`] of
+    /// [`Status::Poisoned`].
     fn ps_contain(
         data: *mut c_void,
-        f: extern "C" fn(*mut c_void),
+        f: extern "C" fn(*mut c_void) -> u64,
         entry: *mut Entry,
-        unused: u64,
-        status: *mut u32,
-    );
+    ) -> u64;
     /// Returns from the way in whose entry this is, as after a panic.
     ///
     /// # Safety
@@ -64,11 +68,39 @@ unsafe extern "C" {
     pub fn ps_escape(entry: *mut Entry) -> !;
 }
 
-// Both ways in have one frame, so one way out serves both: seven registers, the last of them the
-// place of the status (fifth argument). ps_run(region, handle, packet, fuel, result): the entry is
-// the region's beginning, the status the result's.
+/// What every way in begins with: `$entry` is the register with the entry's address.
+macro_rules! save {
+    ($entry:literal) => {
+        concat!(
+            "mov [",
+            $entry,
+            "], rsp\n",
+            "mov [",
+            $entry,
+            " + 16], rbx\n",
+            "mov [",
+            $entry,
+            " + 24], rbp\n",
+            "mov [",
+            $entry,
+            " + 32], r12\n",
+            "mov [",
+            $entry,
+            " + 40], r13\n",
+            "mov [",
+            $entry,
+            " + 48], r14\n",
+            "mov [",
+            $entry,
+            " + 56], r15\n",
+        )
+    };
+}
+
+// A way in leaves by a jump, so what it calls returns to its caller by itself. An answer is two
+// registers (host::Answer), and so is the escape's.
 //
-// The notes to objtool: the way out changes the stack pointer by other means than calls.
+// The note to objtool: the way out changes the stack pointer by other means than calls.
 core::arch::global_asm!(
     r#"
     .section .text.ps_contain, "ax", @progbits
@@ -78,27 +110,13 @@ core::arch::global_asm!(
 ps_run:
     endbr64
     cmp dword ptr [rdi + 8], 0
-    jne 3f
-    push rbp
-    push rbx
-    push r12
-    push r13
-    push r14
-    push r15
-    push r8
-    mov [rdi], rsp
-    call ps_run_inside
-2:  add rsp, 8
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbx
-    pop rbp
-    jmp __x86_return_thunk
-3:  mov qword ptr [r8], {poisoned}
-    mov qword ptr [r8 + 8], 0
-    mov qword ptr [r8 + 16], 0
+    jne 2f
+"#,
+    save!("rdi"),
+    r#"
+    jmp ps_run_inside
+2:  mov eax, {poisoned}
+    xor edx, edx
     jmp __x86_return_thunk
     .size ps_run, . - ps_run
 
@@ -107,24 +125,11 @@ ps_run:
     .p2align 4
 ps_contain:
     endbr64
-    push rbp
-    push rbx
-    push r12
-    push r13
-    push r14
-    push r15
-    push r8
-    mov [rdx], rsp
+"#,
+    save!("rdx"),
+    r#"
     mov r11, rsi
-    call __x86_indirect_thunk_r11
-    add rsp, 8
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbx
-    pop rbp
-    jmp __x86_return_thunk
+    jmp __x86_indirect_thunk_r11
     .size ps_contain, . - ps_contain
 
     .globl ps_escape
@@ -133,14 +138,14 @@ ps_contain:
 ps_escape:
     endbr64
     mov rsp, [rdi]
-    pop r8
-    mov dword ptr [r8], {poisoned}
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbx
-    pop rbp
+    mov rbx, [rdi + 16]
+    mov rbp, [rdi + 24]
+    mov r12, [rdi + 32]
+    mov r13, [rdi + 40]
+    mov r14, [rdi + 48]
+    mov r15, [rdi + 56]
+    mov eax, {poisoned}
+    xor edx, edx
     jmp __x86_return_thunk
     .size ps_escape, . - ps_escape
 
@@ -149,7 +154,7 @@ ps_escape:
     .quad ps_escape
     .previous
 "#,
-    poisoned = const Status::Poisoned as u32,
+    poisoned = const Answer::failure(Status::Poisoned),
 );
 
 /// Runs `f`; `None` if it panicked. Values that `f` was the owner of are then never dropped.
@@ -158,14 +163,15 @@ pub fn contained<R>(entry: &mut Entry, f: impl FnOnce() -> R) -> Option<R> {
         f: Option<F>,
         result: Option<R>,
     }
-    extern "C" fn run<F: FnOnce() -> R, R>(data: *mut c_void) {
+    extern "C" fn run<F: FnOnce() -> R, R>(data: *mut c_void) -> u64 {
         // SAFETY: contained() passes its own Call, which nobody else looks at meanwhile.
         let call = unsafe { &mut *data.cast::<Call<F, R>>() };
         if let Some(f) = call.f.take() {
             call.result = Some(f());
         }
+        0
     }
-    fn runner<F: FnOnce() -> R, R>(_: &Call<F, R>) -> extern "C" fn(*mut c_void) {
+    fn runner<F: FnOnce() -> R, R>(_: &Call<F, R>) -> extern "C" fn(*mut c_void) -> u64 {
         run::<F, R>
     }
 
@@ -173,14 +179,9 @@ pub fn contained<R>(entry: &mut Entry, f: impl FnOnce() -> R) -> Option<R> {
         f: Some(f),
         result: None,
     };
-    let mut status = Status::Ok as u32;
     let f = runner(&call);
-    // SAFETY: the call and the status outlive it; the entry is used by this way in alone until it
-    // returns, as the shim promises for each slot.
-    unsafe { ps_contain((&raw mut call).cast(), f, entry, 0, &raw mut status) };
-    if status == Status::Ok as u32 {
-        call.result
-    } else {
-        None
-    }
+    // SAFETY: the call outlives it; the entry is used by this way in alone until it returns, as the
+    // shim promises for each slot.
+    let what = unsafe { ps_contain((&raw mut call).cast(), f, entry) };
+    if what == 0 { call.result } else { None }
 }

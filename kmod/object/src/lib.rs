@@ -17,7 +17,7 @@ use core::slice;
 
 use packetscript_engine::compiler::{self, Chunk, Options};
 use packetscript_engine::env::{self, Config, Text};
-use packetscript_engine::host::{NEVER, Packet, RunResult, Status, Timed};
+use packetscript_engine::host::{Answer, NEVER, Packet, Status, Timed};
 
 use contain::{ENTRY_SIZE, Entry, contained};
 
@@ -60,6 +60,7 @@ pub struct EnvConfig {
     memory: u64,
     load_fuel: u64,
     packet_fuel: u64,
+    error_pause: u64,
     seed: [u8; 16],
     args: *const Pair,
     arg_count: usize,
@@ -79,7 +80,7 @@ pub struct EnvUsage {
 }
 
 const _: () =
-    assert!(size_of::<Pair>() == 32 && size_of::<EnvConfig>() == 64 && size_of::<EnvUsage>() == 48);
+    assert!(size_of::<Pair>() == 32 && size_of::<EnvConfig>() == 72 && size_of::<EnvUsage>() == 48);
 
 /// # Safety
 ///
@@ -93,13 +94,13 @@ unsafe fn bytes<'a>(at: *const u8, len: usize) -> &'a [u8] {
 }
 
 /// Where the caller wants the text of an error.
-struct Answer {
+struct Reply {
     to: *mut u8,
     len: usize,
     used: *mut usize,
 }
 
-impl Answer {
+impl Reply {
     /// Hands a text to `f` and tells the caller how much of it there is.
     fn write(&self, f: impl FnOnce(&mut Text)) {
         // SAFETY: the caller of the seam gave a buffer of this length, and a place for the count.
@@ -151,13 +152,14 @@ pub unsafe extern "C" fn ps_compile_workspace(chunks: *const Pair, count: usize)
 pub unsafe extern "C" fn ps_compile(
     chunks: *const Pair,
     count: usize,
+    seed: u64,
     work: *mut u8,
     work_len: usize,
     err: *mut u8,
     err_len: usize,
     err_used: *mut usize,
 ) -> i64 {
-    let answer = Answer {
+    let answer = Reply {
         to: err,
         len: err_len,
         used: err_used,
@@ -184,7 +186,7 @@ pub unsafe extern "C" fn ps_compile(
         let options = Options {
             packet: true,
             file: true,
-            seed: 0,
+            seed,
         };
         match compiler::compile(chunks.get(..count).unwrap_or(&[]), options, work) {
             Ok(image) => image.len() as i64,
@@ -224,7 +226,7 @@ pub unsafe extern "C" fn ps_env_create(
     err_len: usize,
     err_used: *mut usize,
 ) -> i32 {
-    let answer = Answer {
+    let answer = Reply {
         to: err,
         len: err_len,
         used: err_used,
@@ -243,6 +245,7 @@ pub unsafe extern "C" fn ps_env_create(
             memory: config.memory,
             load_fuel: config.load_fuel,
             packet_fuel: config.packet_fuel,
+            error_pause: config.error_pause,
             seed: config.seed,
             args: args.get(..config.arg_count).unwrap_or(&[]),
             cookie: config.cookie,
@@ -275,7 +278,7 @@ pub unsafe extern "C" fn ps_env_bind(
     err_len: usize,
     err_used: *mut usize,
 ) -> i32 {
-    let answer = Answer {
+    let answer = Reply {
         to: err,
         len: err_len,
         used: err_used,
@@ -377,7 +380,7 @@ pub unsafe extern "C" fn ps_env_usage(region: *mut u8, out: *mut EnvUsage) {
         None
     } else {
         // SAFETY: as the header says.
-        contained(entry, || unsafe { env::usage(inside(region)).0 })
+        contained(entry, || unsafe { env::usage(inside(region)) })
     };
     let answer = match known {
         Some(usage) => EnvUsage {
@@ -410,19 +413,9 @@ unsafe extern "C" fn ps_run_inside(
     handle: i32,
     packet: *mut Packet,
     fuel: u64,
-    out: *mut RunResult,
-) {
-    // SAFETY: as the header says. The result is whole before anything can panic.
-    unsafe {
-        out.write(RunResult {
-            status: Status::Poisoned,
-            verdict: 0,
-            operand: 0,
-            reason: 0,
-            fuel: 0,
-        });
-        #[cfg(feature = "mistake")]
-        assert!(handle >= 0, "a mistake on demand");
-        out.write(env::run(inside(region), handle as u32, packet, fuel));
-    }
+) -> Answer {
+    #[cfg(feature = "mistake")]
+    assert!(handle >= 0, "a mistake on demand");
+    // SAFETY: as the header says.
+    unsafe { env::run(inside(region), handle as u32, packet, fuel) }
 }

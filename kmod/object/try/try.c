@@ -48,6 +48,7 @@ void *ps_host_entry(void)
 }
 
 static u64 clock_ms = 1000;
+static unsigned int breaths, breaths_left = ~0u;
 static u64 timer_ms;
 static struct ps_conntrack connection = { .state = PS_CT_ESTABLISHED, .family = 2, .mark = 3 };
 
@@ -82,9 +83,21 @@ void ps_host_timer(void *cookie, u64 due_ms)
 	timer_ms = due_ms;
 }
 
+bool ps_host_breathe(void)
+{
+	breaths++;
+	return breaths_left && breaths_left--;
+}
+
 s64 ps_host_unix_time(void)
 {
 	return 0;
+}
+
+void ps_host_describe(struct ps_packet *packet)
+{
+	packet->known = 1;
+	packet->ethertype = 0x0800;
 }
 
 int ps_host_read(const struct ps_packet *packet, u32 offset, u8 *to, u32 len)
@@ -167,7 +180,7 @@ static bool compile(struct script *script, const char *name, const char *text, s
 
 	entry = compile_entry;
 	script->image = zeroed(room);
-	script->image_len = ps_compile(&chunk, 1, script->image, room, (u8 *)script->err,
+	script->image_len = ps_compile(&chunk, 1, 0x5eed, script->image, room, (u8 *)script->err,
 				       sizeof(script->err) - 1, &used);
 	script->err[used] = '\0';
 	return script->image_len >= 0;
@@ -176,7 +189,7 @@ static bool compile(struct script *script, const char *name, const char *text, s
 static bool make(struct script *script, const struct ps_arg *args, size_t arg_count)
 {
 	const struct ps_env_config config = {
-		.memory = MEMORY, .load_fuel = 100000000, .packet_fuel = 100000,
+		.memory = MEMORY, .load_fuel = 100000000, .packet_fuel = 100000, .error_pause = 100,
 		.args = args, .arg_count = arg_count,
 	};
 	size_t len = ps_env_region(script->image, script->image_len, MEMORY), used = 0;
@@ -220,14 +233,10 @@ static struct ps_result run(struct script *script, int handle)
 {
 	struct ps_packet packet = {
 		.data = udp, .linear = sizeof(udp), .len = sizeof(udp), .family = 2, .hook = 2,
-		.ethertype = 0x0800,
 	};
-	struct ps_result result;
 
-	memset(&result, 0xff, sizeof(result));
 	entry = script->region;
-	ps_run(script->region, handle, &packet, 0, &result);
-	return result;
+	return ps_run(script->region, handle, &packet, 0);
 }
 
 /* ---- the checks ------------------------------------------------------------------------------ */
@@ -265,12 +274,13 @@ static void check_verdicts(void)
 			continue;
 		}
 		result = run(&script, find(&script, "process_packet"));
-		check(result.status == cases[i].status, "%s: status %u, %s", cases[i].text,
-		      result.status, last_error(&script));
-		if (result.status == PS_STATUS_OK)
-			check(result.verdict == cases[i].verdict &&
-			      result.operand == cases[i].operand,
-			      "%s: verdict %u, %x", cases[i].text, result.verdict, result.operand);
+		check(PS_WHAT_STATUS(result.what) == cases[i].status, "%s: status %u, %s", cases[i].text,
+		      PS_WHAT_STATUS(result.what), last_error(&script));
+		if (PS_WHAT_STATUS(result.what) == PS_STATUS_OK)
+			check(PS_WHAT_VERDICT(result.what) == cases[i].verdict &&
+			      PS_WHAT_OPERAND(result.what) == cases[i].operand,
+			      "%s: verdict %u, %x", cases[i].text, PS_WHAT_VERDICT(result.what),
+			      PS_WHAT_OPERAND(result.what));
 		else
 			check(*last_error(&script), "%s: an error without a text", cases[i].text);
 	}
@@ -309,7 +319,7 @@ static void check_timers(void)
 	struct script script;
 
 	check(load(&script, text), "%s", script.err);
-	check(run(&script, find(&script, "f")).verdict == PS_DROP && connection.mark == 5,
+	check(PS_WHAT_VERDICT(run(&script, find(&script, "f")).what) == PS_DROP && connection.mark == 5,
 	      "a connection is read and marked: %s", last_error(&script));
 	check(timer_ms == 1030, "the host is asked for %llu", (unsigned long long)timer_ms);
 	ps_timer(script.region, &timed);
@@ -322,6 +332,42 @@ static void check_timers(void)
 	check(timed.ran && timed.status == PS_STATUS_OK && timed.next == 1060 && timed.fuel &&
 	      !strcmp(printed, "rang"), "the second prints %s", printed);
 	clock_ms = 1000;
+}
+
+/* A long top level takes breath, and ends when it is told to. */
+static void check_breathing(void)
+{
+	static const char text[] = "local n = 0 for i = 1, 1000000 do n = n + i end";
+	struct script script;
+
+	breaths = 0;
+	check(load(&script, text) && breaths > 20, "a top level took breath %u times", breaths);
+	breaths_left = 3;
+	check(!load(&script, text) && strstr(script.err, "interrupted"),
+	      "one that is interrupted says: %s", script.err);
+	check(!load(&script, "pcall(function() while true do end end)") &&
+	      strstr(script.err, "interrupted"), "nothing catches that: %s", script.err);
+	breaths_left = ~0u;
+	check(!load(&script, "while true do end") && strstr(script.err, "out of fuel"),
+	      "an endless one says: %s", script.err);
+}
+
+/* Of many errors one in so many milliseconds has a text. */
+static void check_errors(void)
+{
+	struct script script;
+	int handle;
+
+	check(load(&script, "n = 0 function f() n = n + 1 error('number ' .. n) end"), "%s",
+	      script.err);
+	handle = find(&script, "f");
+	check(PS_WHAT_STATUS(run(&script, handle).what) == PS_STATUS_ERROR &&
+	      strstr(last_error(&script), "number 1\n"), "the first error says: %s", script.err);
+	check(PS_WHAT_STATUS(run(&script, handle).what) == PS_STATUS_ERROR &&
+	      strstr(last_error(&script), "number 1\n"), "the second has no text: %s", script.err);
+	clock_ms += 101;
+	check(PS_WHAT_STATUS(run(&script, handle).what) == PS_STATUS_ERROR &&
+	      strstr(last_error(&script), "number 3\n"), "a later one has: %s", script.err);
 }
 
 /* Needs an object with the feature "mistake". */
@@ -337,18 +383,18 @@ static void check_panics(void)
 	handle = find(&script, "f");
 	check(find(&script, "ps_mistake") < 0 && strstr(script.err, "mistake"),
 	      "a panic while a function is looked up says: %s", script.err);
-	check(run(&script, handle).status == PS_STATUS_POISONED, "its environment is not run again");
+	check(PS_WHAT_STATUS(run(&script, handle).what) == PS_STATUS_POISONED, "its environment is not run again");
 
 	check(load(&script, "function f() return ACCEPT end"), "%s", script.err);
 	handle = find(&script, "f");
-	check(run(&script, handle).verdict == PS_ACCEPT, "a fresh one is");
+	check(PS_WHAT_VERDICT(run(&script, handle).what) == PS_ACCEPT, "a fresh one is");
 	asm volatile("" : "+r"(kept_b), "+r"(kept_c));
 	result = run(&script, -1);
 	asm volatile("" : "+r"(kept_b), "+r"(kept_c));
-	check(result.status == PS_STATUS_POISONED && !result.fuel, "a packet that panics is told");
+	check(PS_WHAT_STATUS(result.what) == PS_STATUS_POISONED && !result.fuel, "a packet that panics is told");
 	check(kept_b == 0x1111 && kept_c == 0x2222, "registers survive");
 	check(strstr(panic_text, "lib.rs:") != NULL, "the place is told: %s", panic_text);
-	check(run(&script, handle).status == PS_STATUS_POISONED, "its environment is not run again");
+	check(PS_WHAT_STATUS(run(&script, handle).what) == PS_STATUS_POISONED, "its environment is not run again");
 	check(strstr(last_error(&script), "lib.rs:") != NULL, "the last error is the panic: %s",
 	      script.err);
 	ps_env_usage(script.region, &usage);
@@ -374,9 +420,9 @@ static int run_file(const char *path, unsigned int packets)
 	}
 	while (packets--)
 		result = run(&script, handle);
-	printf("status %u verdict %u fuel %llu\n", result.status, result.verdict,
-	       (unsigned long long)result.fuel);
-	if (result.status)
+	printf("status %u verdict %u fuel %llu\n", PS_WHAT_STATUS(result.what),
+	       PS_WHAT_VERDICT(result.what), (unsigned long long)result.fuel);
+	if (PS_WHAT_STATUS(result.what))
 		printf("%s\n", last_error(&script));
 	return 0;
 }
@@ -388,6 +434,8 @@ int main(int argc, char **argv)
 	check_loading();
 	check_timers();
 	check_verdicts();
+	check_errors();
+	check_breathing();
 	check_panics();
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed != 0;

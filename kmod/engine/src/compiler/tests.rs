@@ -758,6 +758,7 @@ fn run_image(bytes: &[u8]) {
         memory,
         load_fuel: 20_000,
         packet_fuel: 20_000,
+        error_pause: 0,
         seed: *b"0123456789abcdef",
         args: &[],
         cookie: (&raw mut print).cast(),

@@ -90,6 +90,18 @@ impl Place {
     };
 }
 
+/// What was found out about the packet at hand, so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Known {
+    /// Nothing.
+    Nothing,
+    /// Windows were opened.
+    Windows,
+    /// The same, and where the headers are.
+    Places,
+}
+
 /// The packet at hand.
 ///
 /// # Invariants
@@ -102,6 +114,10 @@ impl Place {
 pub struct AtHand {
     serial: u32,
     present: u16,
+    /// How much was found out about it.
+    pub known: Known,
+    /// Every header that the packet has is open: what is not open is not there.
+    pub complete: bool,
     windows: [*const u8; 2],
     packet: *mut Packet,
 }
@@ -112,6 +128,8 @@ impl AtHand {
         Self {
             serial: 0,
             present: 0,
+            known: Known::Nothing,
+            complete: false,
             windows: [core::ptr::null(); 2],
             packet: core::ptr::null_mut(),
         }
@@ -123,15 +141,21 @@ impl AtHand {
     ///
     /// `packet` is null, or keeps [`Packet`]'s invariants and is used by nobody else until
     /// [`AtHand::finish`].
+    #[inline(always)]
     pub unsafe fn begin(&mut self, packet: *mut Packet) {
         self.serial = self.serial.wrapping_add(1);
         self.present = 0;
+        self.known = Known::Nothing;
+        self.complete = false;
         self.packet = packet;
     }
 
-    /// The run ends: the packet is forgotten.
+    /// The run ends: the packet is forgotten, and nothing is looked for any more.
+    #[inline(always)]
     pub fn finish(&mut self) {
         self.present = 0;
+        self.known = Known::Places;
+        self.complete = false;
         self.packet = core::ptr::null_mut();
     }
 

@@ -10,7 +10,7 @@
 
 extern crate std;
 
-use core::cell::Cell;
+use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_void;
 use std::boxed::Box;
 use std::string::String;
@@ -18,7 +18,7 @@ use std::vec::Vec;
 
 use super::{
     Conntrack, FAMILY_ARP, FAMILY_BRIDGE, FAMILY_IPV4, FAMILY_IPV6, FAMILY_NETDEV, IFNAME_LEN,
-    Packet,
+    More, Packet,
 };
 
 /// What `print` and `p:log` write to: the `cookie` of an environment is a `*mut Print`.
@@ -26,6 +26,28 @@ pub type Print = Box<dyn FnMut(&[u8])>;
 
 std::thread_local! {
     static CLOCK: Cell<Option<u64>> = const { Cell::new(None) };
+    static BREATHS: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// Lets top levels of this thread breathe so many times, then ends them; `None` for ever.
+pub fn set_breaths(breaths: Option<u64>) {
+    BREATHS.with(|left| left.set(breaths));
+}
+
+/// How many breaths are left.
+pub fn breaths() -> Option<u64> {
+    BREATHS.with(Cell::get)
+}
+
+pub(super) fn ps_host_breathe() -> bool {
+    BREATHS.with(|left| match left.get() {
+        None => true,
+        Some(0) => false,
+        Some(n) => {
+            left.set(Some(n - 1));
+            true
+        }
+    })
 }
 
 /// Stops this thread's clock at `ms`, for tests of time-outs; `None` lets it run again.
@@ -68,19 +90,22 @@ impl UserPacket {
             data: null.cast(),
             linear: 0,
             len: 0,
-            mac: null.cast(),
-            mac_len: 0,
+            state: core::ptr::null(),
             family,
             hook: 0,
-            mark: 0,
-            priority: 0,
-            iif: 0,
-            oif: 0,
-            ethertype,
-            pkttype: 0,
             flags: 0,
-            vlan: 0,
-            state: core::ptr::null(),
+            more: UnsafeCell::new(More {
+                known: 0,
+                mac: null.cast(),
+                mark: 0,
+                priority: 0,
+                iif: 0,
+                oif: 0,
+                vlan: 0,
+                mac_len: 0,
+                ethertype,
+                pkttype: 0,
+            }),
         };
         let state = State {
             raw,
@@ -122,8 +147,8 @@ impl UserPacket {
             0x0806 => FAMILY_ARP,
             _ => FAMILY_NETDEV,
         };
-        packet.state.raw.ethertype = ethertype;
-        packet.state.raw.vlan = vlan;
+        packet.state.raw.more.get_mut().ethertype = ethertype;
+        packet.state.raw.more.get_mut().vlan = vlan;
         packet.refresh();
         Some(packet)
     }
@@ -143,7 +168,7 @@ impl UserPacket {
         self.state.mac = [
             &dst[..],
             &src[..],
-            &self.state.raw.ethertype.to_be_bytes()[..],
+            &self.state.raw.ethertype().to_be_bytes()[..],
         ]
         .concat();
         self.refresh();
@@ -164,26 +189,26 @@ impl UserPacket {
     /// Sets the mark.
     #[must_use]
     pub fn with_mark(mut self, mark: u32) -> Self {
-        self.state.raw.mark = mark;
+        self.state.raw.more.get_mut().mark = mark;
         self
     }
     /// Sets the tag that the interface took off.
     #[must_use]
     pub fn with_vlan(mut self, tci: u16) -> Self {
-        self.state.raw.vlan = 0x10000 | u32::from(tci);
+        self.state.raw.more.get_mut().vlan = 0x10000 | u32::from(tci);
         self
     }
     /// Sets the interface that it came in by.
     #[must_use]
     pub fn with_input(mut self, index: u32, name: &str) -> Self {
-        self.state.raw.iif = index;
+        self.state.raw.more.get_mut().iif = index;
         self.state.names[0] = name.into();
         self
     }
     /// Sets the interface that it leaves by.
     #[must_use]
     pub fn with_output(mut self, index: u32, name: &str) -> Self {
-        self.state.raw.oif = index;
+        self.state.raw.more.get_mut().oif = index;
         self.state.names[1] = name.into();
         self
     }
@@ -223,11 +248,11 @@ impl UserPacket {
     }
     /// The packet mark.
     pub fn mark(&self) -> u32 {
-        self.state.raw.mark
+        self.state.raw.mark()
     }
     /// The packet priority.
     pub fn priority(&self) -> u32 {
-        self.state.raw.priority
+        self.state.raw.priority()
     }
     /// What is known of its connection.
     pub fn conntrack(&self) -> Option<&Conntrack> {
@@ -262,8 +287,8 @@ impl State {
         state.raw.linear = state.linear.len() as u32;
         state.raw.len = (state.linear.len() + state.rest.len()) as u32;
         if state.mac.len() == 14 {
-            state.raw.mac = state.mac.as_mut_ptr();
-            state.raw.mac_len = 14;
+            state.raw.more.get_mut().mac = state.mac.as_mut_ptr();
+            state.raw.more.get_mut().mac_len = 14;
         }
     }
 
@@ -302,6 +327,14 @@ pub(super) fn ps_host_unix_time() -> i64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs() as i64)
+}
+
+/// # Safety
+///
+/// `p` is the raw packet of a live [`UserPacket`], and nobody looks at its second part.
+pub(super) unsafe fn ps_host_describe(p: *const Packet) {
+    // SAFETY: the caller's promise. All of it was filled in when the packet was made.
+    unsafe { (*(*p).more.get()).known = 1 }
 }
 
 /// # Safety
@@ -388,7 +421,7 @@ pub(super) unsafe fn ps_host_resize(p: *mut Packet, offset: u32, old: u32, new: 
 /// `p` is a packet that nobody else uses meanwhile.
 pub(super) unsafe fn ps_host_set_mark(p: *mut Packet, mark: u32) {
     // SAFETY: the caller's promise.
-    unsafe { (*p).mark = mark }
+    unsafe { (*p).more.get_mut().mark = mark }
 }
 
 /// # Safety
@@ -396,7 +429,7 @@ pub(super) unsafe fn ps_host_set_mark(p: *mut Packet, mark: u32) {
 /// `p` is a packet that nobody else uses meanwhile.
 pub(super) unsafe fn ps_host_set_priority(p: *mut Packet, priority: u32) {
     // SAFETY: the caller's promise.
-    unsafe { (*p).priority = priority }
+    unsafe { (*p).more.get_mut().priority = priority }
 }
 
 /// # Safety

@@ -144,7 +144,7 @@ pub struct Heap {
     sweep: Ref,
     compact_from: Ref,
     compact_to: Ref,
-    /// Where the bodies ended when the packet at hand began.
+    /// Where the bodies ended when the packet at hand began, or the next will begin.
     floor: Ref,
     /// The rest of how things stood then.
     before: Mark,
@@ -694,14 +694,21 @@ impl Heap {
 
     // --- packets -----------------------------------------------------------------------------------
 
-    /// A packet begins.
-    #[inline]
+    /// A packet begins. What was there before it is known already: see [`Heap::settle`].
+    #[inline(always)]
     pub fn begin_packet(&mut self) {
+        self.barrier |= BARRIER_YOUNG;
+    }
+
+    /// Everything that exists is older than the next packet: to be called when the host has run
+    /// something else than a packet. Most packets leave all of this as it is.
+    #[cold]
+    pub fn settle(&mut self) {
         self.begin_step();
         self.packet_serial = self.serial;
-        self.stepped = false;
+        // While finalizers wait, every packet's end is looked at.
+        self.stepped = self.doomed != 0;
         self.escaped = false;
-        self.barrier |= BARRIER_YOUNG;
         self.floor = self.bodies_top;
         self.before = Mark {
             free: self.free,
@@ -744,20 +751,18 @@ impl Heap {
         1
     }
 
-    /// A packet ends: gives back all that it allocated when nothing of it can be reached any more.
-    /// Says whether it did, and so whether stale values may be left on the stack.
-    #[inline]
+    /// A packet ends. Says whether it left anything to do: [`Heap::give_back`] and [`Heap::settle`].
+    #[must_use]
+    #[inline(always)]
     pub fn end_packet(&mut self) -> bool {
         self.barrier &= !BARRIER_YOUNG;
-        let floor = core::mem::replace(&mut self.floor, 0);
-        if self.used_cells == self.before.used_cells && self.bodies_top == floor {
-            return false;
-        }
-        self.give_back(floor)
+        // Cells and bodies come back without a trace only where `stepped` says so.
+        self.stepped || self.used_cells != self.before.used_cells || self.bodies_top != self.floor
     }
 
-    #[cold]
-    fn give_back(&mut self, floor: Ref) -> bool {
+    /// Gives back all that the packet allocated when nothing of it can be reached any more. Says
+    /// whether it did, and so whether stale values may be left on the stack.
+    pub fn give_back(&mut self) -> bool {
         self.peak = self.peak.max(self.used_cells + self.used_bodies);
         if self.stepped || self.escaped || self.compacting {
             return false;
@@ -774,7 +779,7 @@ impl Heap {
         }
         self.free = before.free;
         self.cells_top = before.cells_top;
-        self.bodies_top = floor;
+        self.bodies_top = self.floor;
         self.used_cells = before.used_cells;
         self.used_bodies = before.used_bodies;
         self.credit = before.credit;

@@ -168,7 +168,7 @@ pub const fn addr4(address: u32) -> Value {
 /// Bytes of the packet as a string: where they are, or copied if they are not linear.
 pub fn bytes(vm: &mut Vm, offset: u32, len: u32) -> Result<Value, Raise> {
     if vm.packet.bytes(offset, len).is_some() {
-        vm.packet.shown = true;
+        vm.packet.set_shown(true);
         let payload = u64::from(offset) | u64::from(len) << 32;
         return Ok(Value {
             tag: Tag::Bytes,

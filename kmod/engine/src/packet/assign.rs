@@ -162,9 +162,9 @@ fn payload(vm: &mut Vm, field: &Field, value: Value) -> Result<(), Raise> {
 
 /// Copies the strings that show bytes of the packet, before they change.
 fn keep(vm: &mut Vm) -> Result<(), Raise> {
-    if vm.packet.shown {
+    if vm.packet.is_shown() {
         vm.own_bytes()?;
-        vm.packet.shown = false;
+        vm.packet.set_shown(false);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 use super::Current;
 use super::fields::HOT;
-use crate::host::at_hand::{Header, Place};
+use crate::host::at_hand::{Header, Known, Place};
 use crate::host::{FAMILY_ARP, FAMILY_IPV4, FAMILY_IPV6};
 
 /// IP protocol numbers.
@@ -100,29 +100,80 @@ impl Places {
 }
 
 impl Current {
-    /// Whether the headers were looked for.
+    /// Whether it is known where the headers are.
     #[inline(always)]
     pub fn is_located(&self) -> bool {
-        self.located
+        self.hand.known == Known::Places
     }
 
     /// Finds the headers and opens windows to those that are linear. Costs nothing a second time.
     #[inline]
     pub fn locate(&mut self) {
-        if !self.located {
+        if !self.is_located() {
             self.find();
         }
     }
 
+    /// The headers are to be found anew.
+    pub(super) fn unlocate(&mut self) {
+        self.hand.known = Known::Nothing;
+        self.hand.complete = false;
+    }
+
+    /// Opens windows for the first field that is asked for. Where everything is, a usual packet need
+    /// not know for that.
+    #[inline(always)]
+    pub(super) fn try_windows(&mut self) {
+        if self.open_usual().is_none() {
+            self.find();
+        }
+    }
+
+    /// Opens the windows of whole TCP or UDP over IPv4 without options, whose headers are linear;
+    /// `None` for anything else, and for anything odd. [`Current::find`] opens the same.
+    #[inline(always)]
+    fn open_usual(&mut self) -> Option<()> {
+        let packet = self.hand.packet()?;
+        let head = packet.head::<28>()?;
+        let total = u32::from(u16::from_be_bytes([head[2], head[3]]));
+        if packet.family() != FAMILY_IPV4
+            || head[0] != 0x45
+            || u16::from_be_bytes([head[6], head[7]]) & 0x3fff != 0
+            || total > packet.len()
+        {
+            return None;
+        }
+        let header = if head[9] == protocol::UDP {
+            let said = u32::from(u16::from_be_bytes([head[24], head[25]]));
+            if said < 8 || said.wrapping_add(20) > total {
+                return None;
+            }
+            Header::Udp
+        } else if head[9] == protocol::TCP {
+            let head = packet.head::<40>()?;
+            let carried = u32::from(head[32] >> 4).wrapping_mul(4);
+            if carried < 20 || carried.wrapping_add(20) > total {
+                return None;
+            }
+            Header::Tcp
+        } else {
+            return None;
+        };
+        self.hot = &HOT[0];
+        self.hand.known = Known::Windows;
+        self.hand.complete = true;
+        self.hand.open_both(Header::V4, header, 20).then_some(())
+    }
+
     #[inline(never)]
     fn find(&mut self) {
-        self.located = true;
+        self.hand.known = Known::Places;
         if self.find_usual().is_some() {
-            self.complete = true;
+            self.hand.complete = true;
             return;
         }
         self.find_any();
-        self.complete = self.is_complete();
+        self.hand.complete = self.is_complete();
     }
 
     /// Whether each header that was found is open.

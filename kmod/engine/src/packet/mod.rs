@@ -30,7 +30,7 @@ mod write_tests;
 pub use fields::{field_id, path_id};
 
 use crate::host::Packet;
-use crate::host::at_hand::AtHand;
+use crate::host::at_hand::{AtHand, Known};
 use crate::value::{Tag, Value};
 use fields::{Field, HOT, Hot, Kind};
 use locate::Places;
@@ -41,11 +41,9 @@ use locate::Places;
 pub struct Current {
     hand: AtHand,
     hot: &'static [Hot; 256],
-    located: bool,
-    /// Every header that the packet has is open: what is not open is not there.
-    complete: bool,
-    /// A string that shows bytes of the packet was given out.
-    pub shown: bool,
+    /// The packet of which a string that shows its bytes was given out.
+    shown: u32,
+    /// Where the headers are: see [`Current::locate`].
     places: Places,
 }
 
@@ -55,9 +53,7 @@ impl Current {
         Self {
             hand: AtHand::new(),
             hot: &HOT[0],
-            located: false,
-            complete: false,
-            shown: false,
+            shown: 0,
             places: Places::NONE,
         }
     }
@@ -68,21 +64,31 @@ impl Current {
     ///
     /// As [`AtHand::begin`]: `packet` is null, or a packet of this host that nobody else uses until
     /// [`Current::finish`].
-    #[inline]
+    #[inline(always)]
     pub unsafe fn begin(&mut self, packet: *mut Packet) {
-        self.located = false;
-        self.complete = false;
-        self.shown = false;
         // SAFETY: the caller's promise.
         unsafe { self.hand.begin(packet) }
     }
 
     /// The run ends, however it did.
-    #[inline]
+    #[inline(always)]
     pub fn finish(&mut self) {
-        self.located = true;
-        self.complete = false;
         self.hand.finish();
+    }
+
+    /// Whether a string that shows bytes of the packet at hand was given out.
+    pub fn is_shown(&self) -> bool {
+        self.shown == self.hand.serial()
+    }
+
+    /// Remembers that one was, or that none is left.
+    pub fn set_shown(&mut self, shown: bool) {
+        let serial = self.hand.serial();
+        self.shown = if shown {
+            serial
+        } else {
+            serial.wrapping_sub(1)
+        };
     }
 
     /// The value that `process_packet` is called with.
@@ -127,7 +133,7 @@ impl Current {
             return None;
         }
         match self.load(path) {
-            None if !self.located => self.load_first(path),
+            None if self.hand.known == Known::Nothing => self.load_first(path),
             loaded => loaded,
         }
     }
@@ -154,7 +160,7 @@ impl Current {
         }
         let path = fields::path_of(0, field_id);
         match self.has(path) {
-            None if !self.located => self.has_first(path),
+            None if self.hand.known == Known::Nothing => self.has_first(path),
             known => known,
         }
     }
@@ -166,7 +172,7 @@ impl Current {
             return None;
         }
         match self.int(path) {
-            None if !self.located => self.int_first(path),
+            None if self.hand.known == Known::Nothing => self.int_first(path),
             known => known,
         }
     }
@@ -202,7 +208,7 @@ impl Current {
             // A boolean is there and may be false.
             return (hot.tag != Tag::False).then_some(true);
         }
-        (self.complete && hot.tag == Tag::Packet).then_some(false)
+        (self.hand.complete && hot.tag == Tag::Packet).then_some(false)
     }
 
     #[inline(always)]
@@ -213,31 +219,31 @@ impl Current {
         (hot.tag == Tag::Int).then_some(bits)
     }
 
-    // The first field of a packet that is asked for: the same, once the headers are known.
+    // The first field of a packet that is asked for: the same, once windows were tried.
 
     #[inline(never)]
     fn load_first(&mut self, path: u16) -> Option<Value> {
-        self.locate();
+        self.try_windows();
         self.load(path)
     }
 
     #[inline(never)]
     fn has_first(&mut self, path: u16) -> Option<bool> {
-        self.locate();
+        self.try_windows();
         self.has(path)
     }
 
     #[inline(never)]
     fn int_first(&mut self, path: u16) -> Option<u32> {
-        self.locate();
+        self.try_windows();
         self.int(path)
     }
 
     /// A field that no window shows: the first one that is asked for, or a part that is not there.
     #[inline(never)]
     fn load_rest(&mut self, path: u16) -> Option<Value> {
-        if !self.located {
-            self.locate();
+        if self.hand.known == Known::Nothing {
+            self.try_windows();
             if let Some(value) = self.load(path) {
                 return Some(value);
             }
@@ -246,7 +252,7 @@ impl Current {
             .hot
             .get(usize::from(path as u8))
             .is_some_and(|hot| hot.tag == Tag::Packet);
-        (self.complete && part).then_some(Value::NIL)
+        (self.hand.complete && part).then_some(Value::NIL)
     }
 
     /// Two bytes of the packet, as a big-endian number.

@@ -147,6 +147,15 @@ impl Verdict {
     }
 }
 
+/// The value of a plain constant, by its code.
+pub const fn value_of(code: u32) -> Value {
+    Value {
+        tag: Tag::Verdict,
+        aux: 0,
+        payload: code as u64,
+    }
+}
+
 /// The name of a verdict value, and its operand.
 pub fn parts(v: Value) -> (&'static str, u32) {
     let name = Verdict::from_code(v.payload as u32).map_or("verdict", Verdict::name);

@@ -86,8 +86,7 @@ impl Current {
 
     /// Says that the packet changed: the next read looks for the headers anew.
     pub fn changed(&mut self) {
-        self.located = false;
-        self.complete = false;
+        self.unlocate();
         self.hand.close();
     }
 

@@ -108,6 +108,9 @@ fn error(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     if !matches!(message.tag, Tag::Str | Tag::Bytes) || level <= 0 {
         return Err(vm.raise(message));
     }
+    if let Some(raise) = vm.hush() {
+        return Err(raise);
+    }
     let position = vm.position(u32::try_from(level).unwrap_or(u32::MAX))?;
     let buffer = vm.new_buffer(0)?;
     vm.push_part(buffer, position, 0, usize::MAX)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `string.find`, `match`, `gmatch` and `gsub`.
 
-use super::pattern::{Captured, Fault, Matcher, is_plain};
+use super::pattern::{Budget, Captured, Fault, Matcher, is_plain};
 use super::{local, position_start, search, string};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::error::{Raise, type_name};
@@ -20,19 +20,21 @@ struct Found {
 }
 
 /// How many steps the fuel that is left allows.
-fn budget(vm: &Vm) -> u64 {
-    (vm.fuel.max(0) as u64).saturating_mul(STEPS)
+fn budget(vm: &Vm) -> Budget {
+    let steps = |fuel: i64| (fuel.max(0) as u64).saturating_mul(STEPS);
+    Budget::new(steps(vm.fuel), steps(vm.reserve))
 }
 
 /// Charges the steps of a budget that are gone.
-fn settle(vm: &mut Vm, budget: u64, left: u64) -> Result<(), Raise> {
-    vm.charge((budget.wrapping_sub(left) / STEPS).wrapping_add(1))
+fn settle(vm: &mut Vm, spent: u64) -> Result<(), Raise> {
+    vm.charge((spent / STEPS).wrapping_add(1))
 }
 
 /// The error of a matcher.
 fn fault(vm: &mut Vm, fault: Fault) -> Raise {
     match fault {
         Fault::Fuel => vm.out_of_fuel(),
+        Fault::Interrupted => vm.interrupted(),
         Fault::Malformed(message) => vm.error(format_args!("{message}")),
         Fault::Index(i) => vm.error(format_args!("invalid capture index %{i}")),
     }
@@ -48,17 +50,17 @@ fn search_from(
     skip: usize,
 ) -> Result<Option<Found>, Raise> {
     let budget = budget(vm);
-    let (found, left) = {
+    let (found, spent) = {
         let pattern = vm.bytes(p).get(skip..).unwrap_or_default();
         let mut matcher = Matcher::new(vm.bytes(s), pattern, &vm.library.pattern, budget);
         let found = matcher.search(from, skip > 0);
         let level = matcher.captures();
         (
             found.map(|at| at.map(|(start, end)| Found { start, end, level })),
-            matcher.steps,
+            matcher.budget.spent(),
         )
     };
-    settle(vm, budget, left)?;
+    settle(vm, spent)?;
     found.map_err(|e| fault(vm, e))
 }
 
@@ -131,7 +133,8 @@ fn search_arguments(vm: &mut Vm, f: &Args, find: bool) -> Result<Step, Raise> {
 
 fn find_plain(vm: &mut Vm, s: Value, p: Value, from: usize) -> Result<Step, Raise> {
     let budget = budget(vm);
-    let mut left = budget;
+    let steps = budget.all();
+    let mut left = steps;
     let needle = vm.bytes(p);
     let len = needle.len();
     let found = search::plain(
@@ -139,7 +142,7 @@ fn find_plain(vm: &mut Vm, s: Value, p: Value, from: usize) -> Result<Step, Rais
         needle,
         &mut left,
     );
-    settle(vm, budget, left)?;
+    settle(vm, steps.wrapping_sub(left))?;
     match found {
         Ok(Some(at)) => {
             let start = from.wrapping_add(at);

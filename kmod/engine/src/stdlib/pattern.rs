@@ -13,11 +13,72 @@ pub const CAPTURES: usize = 32;
 /// Entries of the backtracking stack.
 const DEPTH: usize = 199;
 
+/// Steps between two breaths of a top level.
+const SLICE: u64 = 80_000;
+
+/// How many steps a matcher may make: so many at once, and those of a top level beyond them when it has
+/// taken breath.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    left: u64,
+    reserve: u64,
+    total: u64,
+}
+
+impl Budget {
+    /// Steps at hand, and steps in reserve.
+    pub fn new(left: u64, reserve: u64) -> Self {
+        let total = left.saturating_add(reserve);
+        Self {
+            left,
+            reserve: total.wrapping_sub(left),
+            total,
+        }
+    }
+
+    /// All of them together.
+    pub fn all(&self) -> u64 {
+        self.total
+    }
+
+    /// Steps that were made.
+    pub fn spent(&self) -> u64 {
+        self.total
+            .wrapping_sub(self.left)
+            .wrapping_sub(self.reserve)
+    }
+
+    /// Takes steps when there are not so many at hand.
+    #[cold]
+    fn go_on(&mut self, steps: u64) -> Answer<()> {
+        while self.left < steps && self.reserve > 0 {
+            if !crate::host::breathe() {
+                return Err(Fault::Interrupted);
+            }
+            let part = self.reserve.min(SLICE);
+            self.reserve = self.reserve.wrapping_sub(part);
+            self.left = self.left.saturating_add(part);
+        }
+        match self.left.checked_sub(steps) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => {
+                self.left = 0;
+                Err(Fault::Fuel)
+            }
+        }
+    }
+}
+
 /// Why matching ended without an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// The steps are used up.
     Fuel,
+    /// The host wants the top level to end.
+    Interrupted,
     /// The pattern is wrong; the message.
     Malformed(&'static str),
     /// A capture that does not exist, by its number in the pattern.
@@ -134,8 +195,8 @@ pub struct Matcher<'a> {
     pattern: &'a [u8],
     scratch: &'a Scratch,
     level: usize,
-    /// How many steps may still be made.
-    pub steps: u64,
+    /// How many steps may be made.
+    pub budget: Budget,
 }
 
 type Answer<T> = Result<T, Fault>;
@@ -207,7 +268,7 @@ impl Single<'_> {
 
 impl<'a> Matcher<'a> {
     /// A matcher that may make so many steps.
-    pub fn new(subject: &'a [u8], pattern: &'a [u8], scratch: &'a Scratch, steps: u64) -> Self {
+    pub fn new(subject: &'a [u8], pattern: &'a [u8], scratch: &'a Scratch, budget: Budget) -> Self {
         for set in &scratch.sets {
             set.start.set(0);
         }
@@ -216,7 +277,7 @@ impl<'a> Matcher<'a> {
             pattern,
             scratch,
             level: 0,
-            steps,
+            budget,
         }
     }
 
@@ -495,12 +556,12 @@ impl<'a> Matcher<'a> {
 
     #[inline(always)]
     fn spend(&mut self, steps: u64) -> Answer<()> {
-        let left = self.steps.checked_sub(steps);
-        self.steps = left.unwrap_or(0);
-        if left.is_some() {
-            Ok(())
-        } else {
-            Err(Fault::Fuel)
+        match self.budget.left.checked_sub(steps) {
+            Some(left) => {
+                self.budget.left = left;
+                Ok(())
+            }
+            None => self.budget.go_on(steps),
         }
     }
 

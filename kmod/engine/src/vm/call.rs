@@ -4,10 +4,12 @@
 use super::error::Raise;
 use super::native::{ALL, Args, Step, index_of, native};
 use super::{
-    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES,
-    META, TAIL, UNWINDING, Vm, lib,
+    CLOSING, COROUTINE, Event, FINALIZER, FIRST, Frame, FrameKind, HANDLER, HANDLER_FRAMES,
+    LIBRARIES, META, TAIL, UNWINDING, Vm, lib,
 };
+use crate::memory::BARRIER_YOUNG;
 use crate::memory::cell::{ClosureCell, Kind};
+use crate::packet::verdict::Verdict;
 use crate::stdlib;
 use crate::value::{Ref, Tag, Value};
 
@@ -21,6 +23,74 @@ pub(crate) enum Flow {
     /// Leaves: the function that the host called has returned.
     Leave,
 }
+
+/// How the loop over instructions was left: a [`Flow`], a [`Raise`], or the plain verdict that the
+/// function which a packet was given to has returned. One number, for every packet looks at it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Left(u32);
+
+impl Left {
+    const FLOW: u32 = 8;
+    const RAISE: u32 = 16;
+    /// The function that the host called has returned.
+    pub(crate) const LEAVE: Self = Self::with(Flow::Leave);
+
+    /// A flow.
+    pub(crate) const fn with(flow: Flow) -> Self {
+        Self(Self::FLOW + flow as u32)
+    }
+
+    /// Something was raised.
+    pub(crate) const fn raised(raise: Raise) -> Self {
+        Self(Self::RAISE + raise as u32)
+    }
+
+    /// The end with a plain verdict, by its code, if it is one.
+    #[inline(always)]
+    pub(crate) const fn plain(code: u64) -> Option<Self> {
+        if code <= Verdict::Drop as u64 {
+            Some(Self(code as u32))
+        } else {
+            None
+        }
+    }
+
+    /// The plain verdict's code.
+    #[inline(always)]
+    pub(crate) const fn verdict(self) -> Option<u32> {
+        if self.0 <= Verdict::Drop as u32 {
+            Some(self.0)
+        } else {
+            None
+        }
+    }
+
+    /// What it is otherwise.
+    pub(crate) const fn flow(self) -> Result<Flow, Raise> {
+        match self.0 {
+            9 => Ok(Flow::Frame),
+            16 => Err(Raise::Error),
+            17 => Err(Raise::Memory),
+            18 => Err(Raise::Fuel),
+            _ => Ok(Flow::Leave),
+        }
+    }
+}
+
+const _: () = {
+    assert!(matches!(Left::with(Flow::Frame).flow(), Ok(Flow::Frame)));
+    assert!(matches!(Left::LEAVE.flow(), Ok(Flow::Leave)));
+    assert!(matches!(
+        Left::raised(Raise::Error).flow(),
+        Err(Raise::Error)
+    ));
+    assert!(matches!(
+        Left::raised(Raise::Memory).flow(),
+        Err(Raise::Memory)
+    ));
+    assert!(matches!(Left::raised(Raise::Fuel).flow(), Err(Raise::Fuel)));
+    assert!(Left::LEAVE.verdict().is_none());
+};
 
 /// Results wanted, as a frame keeps it.
 const ALL_RESULTS: i16 = ALL as i16;
@@ -111,7 +181,7 @@ impl Vm {
             };
             self.fuel -= i64::from(fuel);
             if self.fuel < 0 {
-                return Err(self.out_of_fuel());
+                self.refuel()?;
             }
             let end = func + 1 + nargs;
             let need = registers + parameters + 1;
@@ -151,7 +221,7 @@ impl Vm {
         self.top = func + 1 + nargs;
         self.fuel -= 1;
         if self.fuel < 0 {
-            return Err(self.out_of_fuel());
+            self.refuel()?;
         }
         self.ensure_stack(NATIVE_ROOM)?;
         self.push_frame(Frame {
@@ -305,7 +375,7 @@ impl Vm {
     /// The topmost frame returns `n` values from `first` on: it goes, and its caller gets them.
     pub(crate) fn finish_return(&mut self, first: u32, n: u32) -> Result<(), Raise> {
         let f = *self.this();
-        if f.flags & !TAIL != 0 {
+        if f.flags & !(TAIL | FIRST) != 0 {
             return self.finish_special(f, first, n);
         }
         self.depth -= 1;
@@ -599,82 +669,84 @@ impl Vm {
 
     // --- the host's side -----------------------------------------------------------------------------
 
-    /// Calls the function behind a handle from outside any function, with one argument. Its two results
-    /// are the first two values of the stack then.
-    #[inline]
-    pub(crate) fn run_handle(&mut self, handle: u32, arg: Value) -> Result<(), Raise> {
+    /// Calls the function behind a handle for a packet. A plain verdict comes back as such; other
+    /// results are the first two values of the stack then.
+    #[inline(always)]
+    pub(crate) fn run_handle(&mut self, handle: u32, fuel: i64) -> Left {
+        if self.standing != handle.wrapping_add(1) && !self.stand(handle) {
+            return self.run_any(handle, fuel);
+        }
+        // SAFETY: a function stands at the bottom of the stacks, and so its handle is one that is ready;
+        // the stack has room for the registers of such functions.
+        let (code, constants, price) = unsafe {
+            let ready = self.ready.as_ptr().add(handle as usize);
+            *self.slot(1) = self.packet.root();
+            let upvalues = (*ready).upvalues;
+            self.heap.exec.upvalues = if upvalues.is_null() {
+                self.heap.upvalues((*ready).closure)
+            } else {
+                upvalues
+            };
+            ((*ready).code, (*ready).constants, (*ready).fuel)
+        };
+        self.depth = 1;
+        self.top = 2;
+        self.heap.exec.constants = constants;
+        self.fuel = fuel.wrapping_sub(i64::from(price));
+        if self.fuel < 0 {
+            let raise = self.out_of_fuel();
+            return self.run_on(Err(raise));
+        }
+        let left = self.execute(code, self.slot(1), constants);
+        if left.verdict().is_some() {
+            return left;
+        }
+        self.run_on(left.flow())
+    }
+
+    /// Puts the function behind a handle and its frame at the bottom of the stacks; false when it is
+    /// none that is called the short way.
+    #[inline(never)]
+    fn stand(&mut self, handle: u32) -> bool {
+        let known = self.ready.get(handle as usize).copied();
+        let Some(ready) = known.filter(|ready| !ready.code.is_null()) else {
+            return false;
+        };
+        // SAFETY: the bottom of the stack, and the frame above the host's.
+        unsafe {
+            *self.slot(0) = Value::object(Tag::Closure, ready.closure);
+            *self.frames.wrapping_add(1) = ready.frame;
+        }
+        self.standing = handle.wrapping_add(1);
+        true
+    }
+
+    /// Calls any function behind a handle.
+    #[cold]
+    #[inline(never)]
+    fn run_any(&mut self, handle: u32, fuel: i64) -> Left {
+        self.fuel = fuel;
         self.depth = 0;
+        self.standing = 0;
         // SAFETY: the bottom of the stack.
         unsafe {
             *self.slot(0) = self.handle(handle);
-            *self.slot(1) = arg;
+            *self.slot(1) = self.packet.root();
         }
         self.top = 2;
-        let started = match self.handle_protos.get(handle as usize) {
-            Some(&proto) if proto != 0 => self.enter_first(proto),
-            _ => self.call_value(0, 1, 2, 0),
-        };
-        match started.and_then(|()| self.interpret_or_drive()) {
-            Ok(Flow::Leave) => Ok(()),
-            other => self.run_on(other),
-        }
+        let flow = self.call_value(0, 1, 2, 0).map(|()| Flow::Frame);
+        self.run_on(flow)
     }
 
-    /// The frame of the Lua function at the bottom of the stack, which takes a fixed number of
-    /// arguments and has been given one.
-    #[inline(always)]
-    fn enter_first(&mut self, proto: Ref) -> Result<(), Raise> {
-        let (registers, parameters, fuel) = {
-            let p = self.proto(proto);
-            (u32::from(p.registers), u32::from(p.parameters), p.fuel)
-        };
-        self.fuel -= i64::from(fuel);
-        if self.fuel < 0 {
-            return Err(self.out_of_fuel());
-        }
-        if registers + 2 > self.stack_soft {
-            self.grow_stack(1, registers + 1)?;
-        }
-        for i in 1..parameters {
-            // SAFETY: registers of the new frame.
-            unsafe { *self.slot(1 + i) = Value::NIL };
-        }
-        self.depth = 1;
-        *self.this_mut() = Frame {
-            pc: 0,
-            base: 1,
-            func: 0,
-            proto,
-            extra: 0,
-            failed: 0,
-            place: 0,
-            wanted: 2,
-            kind: FrameKind::Lua,
-            flags: 0,
-        };
-        Ok(())
-    }
-
-    /// Goes on with what did not return at once.
+    /// Goes on with what did not return a plain verdict at once.
     #[inline(never)]
-    fn run_on(&mut self, flow: Result<Flow, Raise>) -> Result<(), Raise> {
-        let result = match flow {
+    fn run_on(&mut self, flow: Result<Flow, Raise>) -> Left {
+        let left = match flow {
+            Ok(Flow::Leave) => Ok(Left::LEAVE),
             Ok(_) => self.run(),
             Err(raise) => self.unwind(raise).and_then(|()| self.run()),
         };
-        if result.is_err() {
-            self.depth = 0;
-        }
-        result
-    }
-
-    #[inline]
-    fn interpret_or_drive(&mut self) -> Result<Flow, Raise> {
-        if self.this().kind == FrameKind::Lua {
-            self.interpret()
-        } else {
-            self.drive()
-        }
+        left.unwrap_or_else(Left::raised)
     }
 
     /// Calls a function from outside: `args` are given, `wanted` results stay on the stack from the
@@ -687,6 +759,7 @@ impl Vm {
     ) -> Result<u32, Raise> {
         let at = self.extent();
         self.top = at;
+        self.standing = 0;
         self.push_frame(Frame {
             pc: 0,
             base: at,
@@ -705,21 +778,21 @@ impl Vm {
             .and_then(|n| self.call_value(at, n, wanted, 0));
         let result = match entered {
             Ok(()) => self.run(),
-            Err(raise) => match self.unwind(raise) {
-                Ok(()) => self.run(),
-                Err(raise) => Err(raise),
-            },
+            Err(raise) => self.unwind(raise).and_then(|()| self.run()),
         };
         if result.is_err() {
             self.depth = depth;
         }
-        result.map(|()| at)
+        result.map(|_| at)
     }
 
     /// Ends a call from outside.
     pub(crate) fn host_done(&mut self) {
         self.top = self.this().base;
         self.depth -= 1;
+        if self.heap.barrier & BARRIER_YOUNG == 0 {
+            self.heap.settle();
+        }
     }
 
     /// The value's reference when it is a Lua closure.

@@ -253,7 +253,7 @@ impl Vm {
         self.finalizer_thread = self.thread;
         self.finalizer_depth = self.depth + 1;
         self.finalizing = true;
-        core::mem::swap(&mut self.fuel, &mut self.finalizer_fuel);
+        self.swap_fuel();
         match self.call_value(at, 1, 0, FINALIZER) {
             Ok(()) => Ok(true),
             Err(_) => {
@@ -265,12 +265,17 @@ impl Vm {
         }
     }
 
+    fn swap_fuel(&mut self) {
+        core::mem::swap(&mut self.fuel, &mut self.finalizer_fuel);
+        core::mem::swap(&mut self.reserve, &mut self.finalizer_reserve);
+    }
+
     /// A finalizer that ran between instructions has returned or failed; its frame is gone.
     pub(crate) fn finalizer_done(&mut self) {
         self.finalizing = false;
         self.finalizer_depth = 0;
         self.top = self.finalizer_top;
-        core::mem::swap(&mut self.fuel, &mut self.finalizer_fuel);
+        self.swap_fuel();
     }
 
     /// Fuel has run out: when that is a finalizer's own, it ends, and the program goes on.

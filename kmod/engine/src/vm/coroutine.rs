@@ -6,7 +6,7 @@
 //! with indices relative to where the part began; when it is resumed, it is copied back to wherever
 //! the stack ends then. Its body stays with it, so that yielding again and again allocates nothing.
 
-use super::call::Flow;
+use super::call::{Flow, Left};
 use super::error::Raise;
 use super::{COROUTINE, FINALIZER, Frame, FrameKind, RESUMES, Vm};
 use crate::memory::cell::{Header, Kind, ThreadCell};
@@ -501,15 +501,21 @@ impl Vm {
     }
 
     /// Runs the machine until the function that the host called returns.
-    pub(crate) fn run(&mut self) -> Result<(), Raise> {
+    pub(crate) fn run(&mut self) -> Result<Left, Raise> {
         loop {
             let result = match self.drive() {
-                Ok(Flow::Leave) => return Ok(()),
-                Ok(_) => self.interpret(),
+                Ok(Flow::Leave) => return Ok(Left::LEAVE),
+                Ok(_) => {
+                    let left = self.interpret();
+                    if left.verdict().is_some() {
+                        return Ok(left);
+                    }
+                    left.flow()
+                }
                 Err(raise) => Err(raise),
             };
             match result {
-                Ok(Flow::Leave) => return Ok(()),
+                Ok(Flow::Leave) => return Ok(Left::LEAVE),
                 Ok(_) => {}
                 Err(raise) => self.unwind(raise)?,
             }

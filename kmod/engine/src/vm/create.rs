@@ -21,6 +21,8 @@ pub struct Config<'a> {
     pub load_fuel: u64,
     /// Fuel of a packet.
     pub packet_fuel: u64,
+    /// Milliseconds after a packet's error in which others that nothing catches have no text.
+    pub error_pause: u64,
     /// Random: keys of the hashes.
     pub seed: [u8; 16],
     /// `--arg KEY=VALUE`.
@@ -134,12 +136,15 @@ impl Vm {
         };
         vm.image_len = image.bytes().len();
         vm.stack_limit = layout.stack_limit;
-        vm.stack_soft = 64;
+        vm.stack_soft = super::USUAL;
         vm.frame_limit = layout.frame_limit;
         vm.packet_fuel = config.packet_fuel;
+        vm.error_pause = config.error_pause;
         vm.cookie = config.cookie;
-        vm.fuel = i64::try_from(config.load_fuel).unwrap_or(i64::MAX);
-        vm.finalizer_fuel = vm.fuel;
+        vm.fuel = 0;
+        vm.reserve = i64::try_from(config.load_fuel).unwrap_or(i64::MAX);
+        vm.finalizer_fuel = 1;
+        vm.finalizer_reserve = vm.reserve;
         vm.random = [
             seed[0] ^ 0x9e37_79b9,
             seed[1],
@@ -149,6 +154,7 @@ impl Vm {
         vm.this_mut().kind = FrameKind::Host;
         vm.memory_message = vm.heap.permanent_string(b"not enough memory")?;
         vm.fuel_message = vm.heap.permanent_string(b"out of fuel")?;
+        vm.interrupted_message = vm.heap.permanent_string(b"interrupted")?;
         vm.handling_message = vm.heap.permanent_string(b"error in error handling")?;
         vm.make_protos(image)?;
         for (slot, name) in Event::NAMES.iter().enumerate() {

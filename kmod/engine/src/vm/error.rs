@@ -7,6 +7,7 @@
 
 use super::native::{Args, NO_HANDLER};
 use super::{FINALIZER, FrameKind, HANDLER, UNWINDING, Vm};
+use crate::memory::BARRIER_YOUNG;
 use crate::value::{Ref, Tag, Value};
 use core::fmt::{self, Write};
 
@@ -26,6 +27,9 @@ const NESTING: u32 = 180;
 
 /// Fuel for closing what is open when fuel has run out.
 const CLOSING_FUEL: i64 = 2000;
+
+/// Fuel between two breaths of a top level: less than a thousandth of a second.
+pub(crate) const SLICE: i64 = 20_000;
 
 /// Writes text into a buffer of the heap; what does not fit into memory is left out.
 struct Writer<'a> {
@@ -120,9 +124,33 @@ impl Vm {
         self.error_at(0, message)
     }
 
+    /// Whether the error that is to be raised now needs no text: it ends a packet, and the text of
+    /// one that did is so fresh that nobody will miss this one's. What a packet that always fails
+    /// costs would be mostly words.
+    #[cold]
+    fn is_hushed(&self) -> bool {
+        if self.error_pause == 0 || self.heap.barrier & BARRIER_YOUNG == 0 || self.tbc_count > 0 {
+            return false;
+        }
+        let (target, _) = self.catcher();
+        target == 0 && crate::host::now_ms() < self.error_due
+    }
+
+    /// Raises an error without a text, if that is enough.
+    #[cold]
+    pub(crate) fn hush(&mut self) -> Option<Raise> {
+        self.is_hushed().then(|| {
+            self.hushed = true;
+            self.raise(Value::NIL)
+        })
+    }
+
     /// Raises a message with the position of the function at a level: 0 is the running one.
     #[cold]
     pub fn error_at(&mut self, level: u32, message: fmt::Arguments) -> Raise {
+        if let Some(raise) = self.hush() {
+            return raise;
+        }
         let buffer = match self.new_buffer(64) {
             Ok(buffer) => buffer,
             Err(raise) => return raise,
@@ -190,8 +218,37 @@ impl Vm {
     /// Fuel has run out.
     #[cold]
     pub fn out_of_fuel(&mut self) -> Raise {
+        self.reserve = 0;
         self.error = self.fuel_message;
         Raise::Fuel
+    }
+
+    /// The host wants the top level to end.
+    #[cold]
+    pub fn interrupted(&mut self) -> Raise {
+        self.reserve = 0;
+        self.error = self.interrupted_message;
+        Raise::Fuel
+    }
+
+    /// The fuel at hand is used up. A top level, whose fuel is for seconds, gets the next part of it
+    /// when the host has let others run; anything else has no more.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn refuel(&mut self) -> Result<(), Raise> {
+        while self.fuel < 0 && self.reserve > 0 {
+            if !crate::host::breathe() {
+                return Err(self.interrupted());
+            }
+            let part = self.reserve.min(SLICE);
+            self.reserve -= part;
+            self.fuel = self.fuel.saturating_add(part);
+        }
+        if self.fuel < 0 {
+            Err(self.out_of_fuel())
+        } else {
+            Ok(())
+        }
     }
 
     #[cold]

@@ -39,13 +39,15 @@ mod run;
 mod slow;
 
 use crate::bytecode::image::Image;
+use crate::bytecode::op::Inst;
 use crate::memory::Heap;
-use crate::memory::cell::ProtoCell;
+use crate::memory::cell::{INLINE_UPVALUES, ProtoCell};
 use crate::value::{Ref, Tag, Value};
 use core::ffi::c_void;
 use error::Raise;
 use native::Library;
 
+pub(crate) use call::Left;
 pub use create::{Config, Layout};
 
 /// Numbers of the libraries: their places in [`LIBRARIES`].
@@ -227,6 +229,8 @@ pub(crate) const HANDLER: u8 = 16;
 pub(crate) const FINALIZER: u8 = 32;
 /// The function was called by a tail call.
 pub(crate) const TAIL: u8 = 64;
+/// The function that a packet is given to: the first frame above the outermost.
+pub(crate) const FIRST: u8 = 128;
 
 /// A call that has not returned.
 #[derive(Clone, Copy, Debug)]
@@ -259,8 +263,28 @@ pub(crate) struct Frame {
 
 const _: () = assert!(size_of::<Frame>() == 32);
 
+/// What it takes to call a function for a packet, made when it is bound.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Ready {
+    /// Its first instruction; null when it is called the general way.
+    pub code: *const Inst,
+    /// Its constants.
+    pub constants: *const Value,
+    /// Its upvalues; null when they may move.
+    pub upvalues: *const Value,
+    /// The closure.
+    pub closure: Ref,
+    /// Fuel of the call.
+    pub fuel: u32,
+    /// Its frame.
+    pub frame: Frame,
+}
+
 /// Free slots above every frame's own, for operands of metamethods and the like.
 pub(crate) const MARGIN: u32 = 24;
+/// Slots that are always in use.
+pub(crate) const USUAL: u32 = 64;
 /// Values and frames beyond the limits that message handlers may use.
 pub(crate) const HANDLER_VALUES: u32 = 1024;
 pub(crate) const HANDLER_FRAMES: u32 = 64;
@@ -276,7 +300,7 @@ pub const ERROR_TEXT: usize = 2048;
 pub struct Vm {
     /// Its memory.
     pub heap: Heap,
-    /// Fuel that is left.
+    /// Fuel that is left, of a top level for now.
     pub fuel: i64,
     pub(crate) stack: *mut Value,
     pub(crate) frames: *mut Frame,
@@ -308,6 +332,7 @@ pub struct Vm {
     /// Messages that must be there when there is no memory to make them.
     pub(crate) memory_message: Value,
     pub(crate) fuel_message: Value,
+    pub(crate) interrupted_message: Value,
     pub(crate) handling_message: Value,
     /// The table of globals.
     pub(crate) globals: Ref,
@@ -327,16 +352,17 @@ pub struct Vm {
     pub(crate) protos: Ref,
     /// Functions that rules call.
     pub(crate) handles: [Value; HANDLES],
-    /// Prototypes of those that are Lua functions with a fixed number of parameters, else 0.
-    pub(crate) handle_protos: [Ref; HANDLES],
+    /// How they are called.
+    pub(crate) ready: [Ready; HANDLES],
     pub(crate) handle_count: u32,
+    /// One more than the handle whose function and frame stand at the bottom of the stacks, 0 when
+    /// something else may. Whatever changes the first slot or the frame above the host's says so.
+    pub(crate) standing: u32,
     /// Texts that scripts gave as reasons.
     pub(crate) reasons: [Value; HANDLES],
     pub(crate) reason_count: u32,
     /// Fuel of a packet, unless the caller says another.
     pub packet_fuel: u64,
-    /// A panic was contained here: nothing runs any more.
-    pub(crate) poisoned: bool,
     /// A finalizer runs, so that no other is begun.
     pub finalizing: bool,
     /// Its frame, when it runs between two instructions; else 0.
@@ -347,10 +373,20 @@ pub struct Vm {
     pub(crate) finalizer_thread: Ref,
     /// Fuel of finalizers that run between instructions; while one does, that of the program.
     pub(crate) finalizer_fuel: i64,
+    /// The same of the reserve.
+    pub(crate) finalizer_reserve: i64,
     /// Seeds for `math.random`, and for its use.
     pub random: [u64; 4],
     /// What the standard library keeps.
     pub library: crate::stdlib::State,
+    /// Fuel that a top level gets when it has taken breath: see [`Vm::refuel`].
+    pub(crate) reserve: i64,
+    /// See [`Config::error_pause`].
+    pub(crate) error_pause: u64,
+    /// When the next uncaught error has a text again, by the host's clock.
+    pub(crate) error_due: u64,
+    /// What was raised last has none.
+    pub(crate) hushed: bool,
     pub(crate) last_error_len: u32,
     pub(crate) last_error: [u8; ERROR_TEXT],
 }
@@ -450,7 +486,8 @@ impl Vm {
             // SAFETY: inside the stack, which has a margin.
             unsafe { *self.slot(i) = Value::NIL };
         }
-        self.stack_soft = (from + 64).min(self.stack_limit);
+        self.stack_soft = (from + USUAL).min(self.stack_limit);
+        self.standing = 0;
     }
 
     // --- frames --------------------------------------------------------------------------------------
@@ -569,23 +606,55 @@ impl Vm {
             .unwrap_or(Value::NIL)
     }
 
-    /// The first two values of the stack.
+    /// The first two values of the stack, where a packet's results are.
     #[inline(always)]
     pub(crate) fn first_two(&self) -> [Value; 2] {
         // SAFETY: the stack is longer than that.
         unsafe { *self.stack.cast::<[Value; 2]>() }
     }
 
+    /// What a call of a bound function takes, if it can be short: the function of the program itself
+    /// (code that was loaded may move), with one parameter at most and a usual number of registers.
+    fn ready(&self, v: Value) -> Option<Ready> {
+        let closure = self.lua_closure(v)?;
+        let proto = self.heap.header(closure).hash;
+        let p = self.proto(proto);
+        if p.image != 0 || p.vararg != 0 || p.parameters > 1 || u32::from(p.registers) > USUAL - 2 {
+            return None;
+        }
+        let inline = usize::from(self.heap.header(closure).flags) <= INLINE_UPVALUES;
+        Some(Ready {
+            code: p.code,
+            constants: p.constants,
+            upvalues: if inline {
+                self.heap.upvalues(closure)
+            } else {
+                core::ptr::null()
+            },
+            closure,
+            fuel: p.fuel,
+            frame: Frame {
+                pc: 0,
+                base: 1,
+                func: 0,
+                proto,
+                extra: 0,
+                failed: 0,
+                place: 0,
+                wanted: 2,
+                kind: FrameKind::Lua,
+                flags: FIRST,
+            },
+        })
+    }
+
     /// Pins a function.
     pub(crate) fn add_handle(&mut self, v: Value) -> u32 {
         let handle = self.handle_count;
-        let proto = match self.lua_closure(v) {
-            Some(closure) => self.heap.header(closure).hash,
-            None => 0,
-        };
-        let plain = proto != 0 && self.proto(proto).vararg == 0;
-        if let Some(slot) = self.handle_protos.get_mut(handle as usize) {
-            *slot = if plain { proto } else { 0 };
+        if let Some(ready) = self.ready(v)
+            && let Some(slot) = self.ready.get_mut(handle as usize)
+        {
+            *slot = ready;
         }
         if let Some(slot) = self.handles.get_mut(handle as usize) {
             *slot = v;
@@ -606,16 +675,6 @@ impl Vm {
         self.reasons
             .get(number as usize)
             .map_or(&[], |&v| self.bytes(v))
-    }
-
-    /// Whether a panic was contained here.
-    pub fn is_poisoned(&self) -> bool {
-        self.poisoned
-    }
-
-    /// A panic was contained here: nothing runs any more.
-    pub fn poison(&mut self) {
-        self.poisoned = true;
     }
 
     /// What was raised is of no interest any more.

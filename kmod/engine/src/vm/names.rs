@@ -283,6 +283,9 @@ impl Vm {
     /// `attempt to … a nil value (local 'x')`.
     #[cold]
     pub(crate) fn type_failure(&mut self, action: &str, v: Value, operand: Operand) -> Raise {
+        if let Some(raise) = self.hush() {
+            return raise;
+        }
         let what = if self.this().kind == FrameKind::Lua {
             self.describe(operand)
         } else {
@@ -508,6 +511,12 @@ impl Vm {
 
     /// Keeps the text of what was raised, with a traceback, for the host.
     pub(crate) fn keep_last_error(&mut self) {
+        if core::mem::take(&mut self.hushed) {
+            return;
+        }
+        if self.error_pause > 0 {
+            self.error_due = crate::host::now_ms().saturating_add(self.error_pause);
+        }
         let error = self.error;
         if self.is_last_error(error) {
             return;

@@ -596,11 +596,7 @@ impl Vm {
     #[inline(always)]
     pub fn charge(&mut self, fuel: u64) -> Result<(), Raise> {
         self.fuel = self.fuel.saturating_sub(fuel.min(i64::MAX as u64) as i64);
-        if self.fuel < 0 {
-            Err(self.out_of_fuel())
-        } else {
-            Ok(())
-        }
+        if self.fuel < 0 { self.refuel() } else { Ok(()) }
     }
 }
 

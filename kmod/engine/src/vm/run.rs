@@ -18,11 +18,10 @@
     reason = "`cold_path` is in every toolchain that builds this"
 )]
 
-use super::call::Flow;
-use super::error::Raise;
+use super::call::{Flow, Left};
 use super::native::ALL;
 use super::operate::{float_of, holds};
-use super::{Event, Frame, FrameKind, TAIL, Vm};
+use super::{Event, FIRST, Frame, FrameKind, TAIL, Vm};
 use crate::bytecode::op::{Inst, Op};
 use crate::memory::cell::{BoxCell, Header, Kind, ProtoCell};
 use crate::number::arith;
@@ -54,15 +53,33 @@ const _: () = assert!(size_of::<Parts>() == 8 && size_of::<Inst>() == 8);
 
 impl Vm {
     /// Runs the Lua function in the topmost frame, and those it calls, until something else is on top.
+    pub(crate) fn interpret(&mut self) -> Left {
+        let f = *self.this();
+        // SAFETY: a frame of a Lua function, its prototype and its closure.
+        unsafe {
+            let p: *const ProtoCell = self.heap.at(f.proto);
+            let constants = (*p).constants;
+            self.heap.exec.constants = constants;
+            self.heap.exec.upvalues = self.heap.upvalues((*self.slot(f.func)).as_ref());
+            let pc = (*p).code.add(f.pc as usize);
+            self.execute(pc, self.slot(f.base), constants)
+        }
+    }
+
+    /// The same from an instruction of that function on, with its first register and its constants;
+    /// `heap.exec` has its constants and upvalues.
     #[allow(
         unused_unsafe,
         reason = "the macros are used inside and outside of unsafe blocks"
     )]
-    pub(crate) fn interpret(&mut self) -> Result<Flow, Raise> {
+    #[inline(never)]
+    pub(crate) fn execute(
+        &mut self,
+        mut pc: *const Inst,
+        mut base: *mut Value,
+        mut constants: *const Value,
+    ) -> Left {
         let vm = self;
-        let mut pc: *const Inst;
-        let mut base: *mut Value;
-        let mut constants: *const Value;
 
         macro_rules! enter_frame {
             () => {{
@@ -81,12 +98,28 @@ impl Vm {
         macro_rules! save {
             () => {{
                 let code = vm.proto(vm.this().proto).code;
+                vm.standing = 0;
                 // SAFETY: both point into the same code.
                 unsafe {
                     let next = pc.add(1);
                     vm.heap.exec.pc = next;
                     vm.this_mut().pc = next.offset_from(code) as u32;
                 }
+            }};
+        }
+        // Goes on as something outside of the loop says.
+        macro_rules! go_on {
+            ($flow:expr) => {{
+                match $flow {
+                    Ok(Flow::Next) => {
+                        pc = vm.heap.exec.pc;
+                        constants = vm.heap.exec.constants;
+                    }
+                    Ok(Flow::Frame) if vm.this().kind == FrameKind::Lua => enter_frame!(),
+                    Ok(other) => return Left::with(other),
+                    Err(raise) => return Left::raised(raise),
+                }
+                continue;
             }};
         }
         // Kernels are compiled without jump tables: what is rare goes to the far end of the tree of
@@ -158,7 +191,9 @@ impl Vm {
                 if vm.fuel < 0 {
                     cold_path();
                     save!();
-                    return Err(vm.out_of_fuel());
+                    if let Err(raise) = vm.refuel() {
+                        return Left::raised(raise);
+                    }
                 }
                 next!();
             }};
@@ -333,7 +368,7 @@ impl Vm {
         }
         // A return to a Lua function that wants a fixed number of results, or to the host.
         macro_rules! return_short {
-            ($i:expr, $store:expr) => {{
+            ($i:expr, $store:expr, $verdict:expr) => {{
                 let f: *const Frame = vm.this();
                 // SAFETY: the frame on top and the one below it.
                 unsafe {
@@ -362,16 +397,21 @@ impl Vm {
                         vm.depth -= 1;
                         if (*caller).kind == FrameKind::Host {
                             vm.top = (*f).func + wanted;
-                            return Ok(Flow::Leave);
+                            return Left::LEAVE;
                         }
                         enter_frame!();
                         continue;
+                    }
+                    if (*f).flags == FIRST
+                        && ($i.b == 0 || vm.tbc_count == 0)
+                        && let Some(left) = $verdict
+                    {
+                        return left;
                     }
                 }
             }};
         }
 
-        enter_frame!();
         loop {
             // SAFETY: what verified code promises: an instruction.
             let i = unsafe { &*pc.cast::<Parts>() };
@@ -412,8 +452,17 @@ impl Vm {
                 }
                 Op::JmpF => branch!(i, tag!(r!(i.a)) as u32 <= Tag::False as u32),
                 Op::JmpT => branch!(i, tag!(r!(i.a)) as u32 > Tag::False as u32),
-                Op::Return0 => return_short!(i, None),
-                Op::Return1 => return_short!(i, Some(r!(i.a).cast_const())),
+                Op::Return0 => return_short!(i, None, Left::plain(0)),
+                Op::Return1 => {
+                    let v = r!(i.a).cast_const();
+                    return_short!(i, Some(v), {
+                        if tag!(v) == Tag::Verdict {
+                            Left::plain((*v).payload)
+                        } else {
+                            None
+                        }
+                    });
+                }
                 Op::LoadK => {
                     // SAFETY: a register and a constant.
                     unsafe { *r!(i.a) = *k!(i.imm()) };
@@ -485,15 +534,8 @@ impl Vm {
                             };
                             let wanted = if i.c == 0 { ALL as i16 } else { i.c as i16 - 1 };
                             save!();
-                            match vm.call_native(func, nargs, wanted, (*a).payload as u32)? {
-                                Flow::Next => {
-                                    pc = vm.heap.exec.pc;
-                                    constants = vm.heap.exec.constants;
-                                }
-                                Flow::Frame if vm.this().kind == FrameKind::Lua => enter_frame!(),
-                                other => return Ok(other),
-                            }
-                            continue;
+                            let flow = vm.call_native(func, nargs, wanted, (*a).payload as u32);
+                            go_on!(flow);
                         }
                     }
                 }
@@ -892,19 +934,8 @@ impl Vm {
             }
             save!();
             // SAFETY: what verified code promises: an instruction.
-            match vm.slow_instruction(unsafe { *pc })? {
-                Flow::Next => {
-                    pc = vm.heap.exec.pc;
-                    constants = vm.heap.exec.constants;
-                }
-                Flow::Frame => {
-                    if vm.this().kind != FrameKind::Lua {
-                        return Ok(Flow::Frame);
-                    }
-                    enter_frame!();
-                }
-                Flow::Leave => return Ok(Flow::Leave),
-            }
+            let flow = vm.slow_instruction(unsafe { *pc });
+            go_on!(flow);
         }
     }
 }

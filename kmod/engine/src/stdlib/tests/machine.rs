@@ -50,6 +50,7 @@ pub fn engine(source: &str, memory: u64, fuel: u64) -> (Vec<u8>, Option<String>)
         memory,
         load_fuel: fuel,
         packet_fuel: fuel,
+        error_pause: 0,
         seed: *b"0123456789abcdef",
         args: &[],
         cookie: (&raw mut print).cast(),

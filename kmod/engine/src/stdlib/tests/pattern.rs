@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 use super::Random;
-use crate::stdlib::pattern::{Captured, Fault, Matcher, Scratch};
+use crate::stdlib::pattern::{Budget, Captured, Fault, Matcher, Scratch};
 use crate::stdlib::search;
 use std::format;
 use std::string::{String, ToString};
@@ -12,7 +12,7 @@ fn find(subject: &[u8], pattern: &[u8], scratch: &Scratch) -> String {
         [b'^', rest @ ..] => (true, rest),
         _ => (false, pattern),
     };
-    let mut matcher = Matcher::new(subject, pattern, scratch, 5_000_000);
+    let mut matcher = Matcher::new(subject, pattern, scratch, Budget::new(5_000_000, 0));
     let answer = matcher.search(0, anchored).and_then(|found| {
         let Some((s, e)) = found else {
             return Ok("nil".to_string());
@@ -29,6 +29,7 @@ fn find(subject: &[u8], pattern: &[u8], scratch: &Scratch) -> String {
     match answer {
         Ok(text) => text,
         Err(Fault::Fuel) => "fuel".to_string(),
+        Err(Fault::Interrupted) => "interrupted".to_string(),
         Err(Fault::Malformed(message)) => message.to_string(),
         Err(Fault::Index(n)) => format!("invalid capture index %{n}"),
     }
@@ -191,7 +192,12 @@ fn the_limits_are_pucs() {
         }
     }
     let bomb = format!("{}{}", "a?".repeat(20), "a".repeat(20));
-    let mut matcher = Matcher::new(b"aaaaaaaaaaaaaaaaaaa", bomb.as_bytes(), &scratch, 100_000);
+    let mut matcher = Matcher::new(
+        b"aaaaaaaaaaaaaaaaaaa",
+        bomb.as_bytes(),
+        &scratch,
+        Budget::new(100_000, 0),
+    );
     assert_eq!(matcher.search(0, false), Err(Fault::Fuel));
 }
 
