@@ -276,7 +276,7 @@ impl Environment {
             packet_fuel: settings.packet_fuel,
             error_pause: settings.error_pause,
             seed,
-            args: &args,
+            args: &|i| args.get(i).copied(),
             cookie: core::ptr::from_mut::<Print>(&mut print).cast(),
         };
         let image = Image::open(program.image()).map_err(|e| String::from(e.0))?;

@@ -13,6 +13,7 @@ pub mod contain;
 mod panic;
 
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
 use core::slice;
 
 use packetscript_engine::compiler::{self, Chunk, Options};
@@ -24,6 +25,8 @@ use contain::{ENTRY_SIZE, Entry, contained};
 /// `PS_CHUNKS_MAX` and `PS_ARGS_MAX`.
 const CHUNKS: usize = 64;
 const ARGS: usize = 64;
+/// Bytes for as many chunks.
+const CHUNK_ROOM: usize = CHUNKS * size_of::<Chunk<'static>>();
 
 unsafe extern "C" {
     safe fn ps_host_entry() -> *mut c_void;
@@ -144,7 +147,7 @@ pub unsafe extern "C" fn ps_compile_workspace(chunks: *const Pair, count: usize)
         sum.saturating_add(chunk.first_len)
             .saturating_add(chunk.second_len)
     });
-    compiler::workspace_size(source)
+    compiler::workspace_size(source).saturating_add(CHUNK_ROOM + 8)
 }
 
 /// Compiles a program.
@@ -166,32 +169,40 @@ pub unsafe extern "C" fn ps_compile(
     };
     // SAFETY: the shim noted this call, with room for an entry.
     let entry = unsafe { &mut *ps_host_entry().cast::<Entry>() };
-    // SAFETY: as the header says.
-    let (pairs, work) = unsafe {
+    // SAFETY: as the header says; the room for chunks is the workspace's end.
+    let (pairs, work, chunks) = unsafe {
+        let room = work_len.saturating_sub(CHUNK_ROOM) & !7;
         (
             slice::from_raw_parts(chunks, count),
-            slice::from_raw_parts_mut(work, work_len),
+            slice::from_raw_parts_mut(work, room),
+            slice::from_raw_parts_mut(work.add(room).cast::<MaybeUninit<Chunk>>(), CHUNKS),
         )
     };
     let compiled = contained(entry, || {
-        let mut chunks = [Chunk {
-            name: b"",
-            text: b"",
-        }; CHUNKS];
+        let mut count = 0;
         for (chunk, pair) in chunks.iter_mut().zip(pairs) {
             // SAFETY: as the header says.
             let (name, text) = unsafe { pair.texts() };
-            *chunk = Chunk { name, text };
+            chunk.write(Chunk { name, text });
+            count += 1;
         }
+        // SAFETY: so many were written.
+        let chunks = unsafe { slice::from_raw_parts(chunks.as_ptr().cast::<Chunk>(), count) };
         let options = Options {
             packet: true,
             file: true,
             seed,
         };
-        match compiler::compile(chunks.get(..count).unwrap_or(&[]), options, work) {
-            Ok(image) => image.len() as i64,
-            Err(diagnostic) => {
-                answer.write(|text| text.push(diagnostic.bytes()));
+        match compiler::compile_within(chunks, options, work) {
+            Ok(len) => len as i64,
+            Err(fault) => {
+                answer.write(|text| {
+                    if fault.line == 0 {
+                        text.push(chunks.first().map_or(&b""[..], |chunk| chunk.name));
+                        text.push(b": ");
+                    }
+                    text.push(fault.message(work));
+                });
                 -1
             }
         }
@@ -234,20 +245,19 @@ pub unsafe extern "C" fn ps_env_create(
     // SAFETY: as the header says.
     let (entry, image, config) = unsafe { (entry_of(region), bytes(image, image_len), &*config) };
     let made = contained(entry, || {
-        let mut args = [(&b""[..], &b""[..]); ARGS];
-        // SAFETY: as the header says.
-        let pairs = unsafe { slice::from_raw_parts(config.args, config.arg_count) };
-        for (arg, pair) in args.iter_mut().zip(pairs) {
+        let pairs: &[Pair] = match config.arg_count.min(ARGS) {
+            0 => &[],
             // SAFETY: as the header says.
-            *arg = unsafe { pair.texts() };
-        }
+            count => unsafe { slice::from_raw_parts(config.args, count) },
+        };
         let config = Config {
             memory: config.memory,
             load_fuel: config.load_fuel,
             packet_fuel: config.packet_fuel,
             error_pause: config.error_pause,
             seed: config.seed,
-            args: args.get(..config.arg_count).unwrap_or(&[]),
+            // SAFETY: as the header says.
+            args: &|i| pairs.get(i).map(|pair: &Pair| unsafe { pair.texts() }),
             cookie: config.cookie,
         };
         let mut done = false;

@@ -760,7 +760,7 @@ fn run_image(bytes: &[u8]) {
         packet_fuel: 20_000,
         error_pause: 0,
         seed: *b"0123456789abcdef",
-        args: &[],
+        args: &|_| None,
         cookie: (&raw mut print).cast(),
     };
     // Guard bytes behind the region: nothing may be written there.

@@ -218,7 +218,7 @@ impl Vm {
     pub(crate) fn finalizes_now(&self) -> bool {
         !self.finalizing
             && !self.fatal
-            && self.finalizer_fuel > 0
+            && self.finalizer_fuel.max(self.finalizer_reserve) > 0
             && self.heap.barrier & BARRIER_YOUNG == 0
     }
 
@@ -351,7 +351,9 @@ impl Vm {
     /// The environment ends: everything with a finalizer is finalized.
     pub fn finish(&mut self) {
         self.heap.doom_all();
-        self.fuel = self.fuel.max(self.finalizer_fuel);
+        if self.finalizer_reserve.max(self.finalizer_fuel) > self.reserve.max(self.fuel) {
+            self.swap_fuel();
+        }
         self.run_finalizers();
     }
 }

@@ -25,8 +25,8 @@ pub struct Config<'a> {
     pub error_pause: u64,
     /// Random: keys of the hashes.
     pub seed: [u8; 16],
-    /// `--arg KEY=VALUE`.
-    pub args: &'a [(&'a [u8], &'a [u8])],
+    /// `--arg KEY=VALUE`, one after another: a function, so that nobody has to gather them on a stack.
+    pub args: &'a dyn Fn(usize) -> Option<(&'a [u8], &'a [u8])>,
     /// What the host's print is given.
     pub cookie: *mut c_void,
 }
@@ -141,10 +141,10 @@ impl Vm {
         vm.packet_fuel = config.packet_fuel;
         vm.error_pause = config.error_pause;
         vm.cookie = config.cookie;
-        vm.fuel = 0;
-        vm.reserve = i64::try_from(config.load_fuel).unwrap_or(i64::MAX);
-        vm.finalizer_fuel = 1;
-        vm.finalizer_reserve = vm.reserve;
+        let fuel = i64::try_from(config.load_fuel).unwrap_or(i64::MAX);
+        vm.fuel = fuel.min(super::error::SLICE);
+        vm.reserve = fuel - vm.fuel;
+        (vm.finalizer_fuel, vm.finalizer_reserve) = (vm.fuel, vm.reserve);
         vm.random = [
             seed[0] ^ 0x9e37_79b9,
             seed[1],
@@ -282,9 +282,12 @@ impl Vm {
         self.heap.set(self.loaded, key, globals)
     }
 
-    fn make_args(&mut self, args: &[(&[u8], &[u8])]) -> Result<(), OutOfMemory> {
-        let t = self.heap.new_table(0, args.len() as u32)?;
-        for (key, value) in args {
+    fn make_args<'a>(
+        &mut self,
+        args: &dyn Fn(usize) -> Option<(&'a [u8], &'a [u8])>,
+    ) -> Result<(), OutOfMemory> {
+        let t = self.heap.new_table(0, 0)?;
+        for (key, value) in (0..).map_while(args) {
             let key = self.heap.new_string(key)?;
             let value = self.heap.new_string(value)?;
             self.heap.set(t, key, value)?;

@@ -52,7 +52,7 @@ pub fn engine(source: &str, memory: u64, fuel: u64) -> (Vec<u8>, Option<String>)
         packet_fuel: fuel,
         error_pause: 0,
         seed: *b"0123456789abcdef",
-        args: &[],
+        args: &|_| None,
         cookie: (&raw mut print).cast(),
     };
     let room = Room::from_size_align(layout.total() as usize, 64).expect("a size");
