@@ -12,14 +12,14 @@ use crate::progress;
 use crate::root::Root;
 use crate::sources::Sources;
 use crate::suite::Suite;
-use crate::tools::{cargo, target_folder, workspace};
+use crate::tools::{cargo, dispatch_flags, target_folder, workspace};
 
 /// The release whose libc is asked for.
 const OLDEST: &str = "bullseye";
 
-/// Arguments: image, mount point, toolchain, sources, target folder, cargo's home, owner, epoch.
+/// Arguments: image, mount point, toolchain, sources, target folder, cargo's home, owner, epoch, flags.
 const BUILD: &str = r#"
-image=$1 point=$2 toolchain=$3 sources=$4 target=$5 cargo=$6 owner=$7 epoch=$8
+image=$1 point=$2 toolchain=$3 sources=$4 target=$5 cargo=$6 owner=$7 epoch=$8 flags=$9
 mount -o loop,ro "$image" "$point"
 mount -t tmpfs tmpfs "$point/tmp"
 mount -t tmpfs tmpfs "$point/mnt"
@@ -31,7 +31,7 @@ at sources "$sources"
 at target "$target"
 at cargo "$cargo"
 inside() { chroot "$point" /usr/bin/env -i -C /mnt/sources PATH=/mnt/toolchain/bin:/usr/bin:/bin \
-    HOME=/tmp CARGO_HOME=/mnt/cargo CARGO_TARGET_DIR=/mnt/target SOURCE_DATE_EPOCH="$epoch" \
+    HOME=/tmp CARGO_HOME=/mnt/cargo CARGO_TARGET_DIR=/mnt/target SOURCE_DATE_EPOCH="$epoch" RUSTFLAGS="$flags" \
     CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_STRIP=symbols "$@"; }
 pstui=/mnt/target/release/pstui
 complete() { inside $pstui completions $1 >"$target/pstui.$1"; }
@@ -78,6 +78,7 @@ pub fn programs(sources: &Sources, epoch: u64) -> Result<Vec<PathBuf>> {
                 .arg(sources.top())
                 .arg(&target);
             build.arg(home).arg(owner).arg(epoch.to_string());
+            build.arg(dispatch_flags());
             logged(&mut build, &target_folder().join("programs.log"))
         },
     )?;
