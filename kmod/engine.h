@@ -110,8 +110,8 @@ struct ps_packet {
 	u32 linear;		/* bytes readable at data */
 	u32 len;		/* bytes from the network header to the end of the packet */
 	const void *state;	/* the shim's own: struct nf_hook_state and the like */
-	u8 family;		/* NFPROTO_IPV4 2, NFPROTO_ARP 3, NFPROTO_NETDEV 5, NFPROTO_BRIDGE 7, NFPROTO_IPV6 10 */
 	u8 hook;		/* NF_INET_PRE_ROUTING 0 … POST_ROUTING 4 */
+	u8 family;		/* NFPROTO_IPV4 2, NFPROTO_ARP 3, NFPROTO_NETDEV 5, NFPROTO_BRIDGE 7, NFPROTO_IPV6 10 */
 	u8 flags;		/* PS_PACKET_* */
 	u8 pad[5];
 
@@ -171,7 +171,7 @@ struct ps_result {
  * Panics are contained: the environment is poisoned and status says so.
  */
 struct ps_result ps_run(void *region, int handle, struct ps_packet *packet, u64 fuel);
-#define PS_RUN_STACK 3072
+#define PS_RUN_STACK 6656
 
 /* ---- timers ---------------------------------------------------------------------------------- */
 

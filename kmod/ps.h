@@ -374,26 +374,36 @@ struct ps_env {
 	struct rcu_work free_work;
 };
 
-/*
- * ps_env_lock - alone in an environment, where bottom halves are off
- *
- * As spin_lock(), inline and without switching off preemption, which is off. Other users of the lock
- * take it by spin_lock_bh().
- */
-static __always_inline void ps_env_lock(struct ps_env *env)
-{
 #if defined(CONFIG_SMP) && !defined(CONFIG_PREEMPT_RT) && !defined(CONFIG_DEBUG_SPINLOCK) && \
 	!defined(CONFIG_DEBUG_LOCK_ALLOC)
-	arch_spin_lock(&env->lock.rlock.raw_lock);
+#define PS_RAW_LOCK
+#endif
+
+/**
+ * ps_env_trylock - alone in an environment, where bottom halves are off
+ * @env: which
+ *
+ * As spin_trylock(), inline and without switching off preemption, which is off. Other users of the
+ * lock take it by spin_lock_bh().
+ *
+ * Return: whether it worked.
+ */
+static __always_inline bool ps_env_trylock(struct ps_env *env)
+{
+#ifdef PS_RAW_LOCK
+	return arch_spin_trylock(&env->lock.rlock.raw_lock);
 #else
-	spin_lock(&env->lock);
+	return spin_trylock(&env->lock);
 #endif
 }
 
+/**
+ * ps_env_unlock - the other way round
+ * @env: which
+ */
 static __always_inline void ps_env_unlock(struct ps_env *env)
 {
-#if defined(CONFIG_SMP) && !defined(CONFIG_PREEMPT_RT) && !defined(CONFIG_DEBUG_SPINLOCK) && \
-	!defined(CONFIG_DEBUG_LOCK_ALLOC)
+#ifdef PS_RAW_LOCK
 	arch_spin_unlock(&env->lock.rlock.raw_lock);
 #else
 	spin_unlock(&env->lock);

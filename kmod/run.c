@@ -29,8 +29,8 @@ static __always_inline void ps_packet_fill(struct ps_packet *packet, struct sk_b
 	packet->linear = linear;
 	packet->len = linear + skb->data_len;
 	packet->state = state;
-	packet->family = state->pf;
 	packet->hook = state->hook;
+	packet->family = state->pf;
 	packet->known = 0;
 }
 
@@ -133,7 +133,7 @@ static unsigned int ps_refused(struct ps_rule *rule, const struct sk_buff *skb, 
 	return ps_on_error(rule);
 }
 
-/* A packet where bottom halves may be on, or inside another script's run. */
+/* A packet where bottom halves may be on, inside another script's run, or that has to wait. */
 static noinline unsigned int ps_target_unusual(struct sk_buff *skb,
 					       const struct xt_action_param *par)
 {
@@ -170,9 +170,8 @@ unsigned int ps_target(struct sk_buff *skb, const struct xt_action_param *par)
 	struct ps_env *env = binding->env;
 	unsigned int verdict;
 
-	if (unlikely(!ps_frame_is_first()))
+	if (unlikely(!ps_frame_is_first() || !ps_env_trylock(env)))
 		return ps_target_unusual(skb, par);
-	ps_env_lock(env);
 	ps_frame_enter_first(&env->frame);
 	verdict = ps_meet(env, rule, binding->handle, skb, par->state);
 	ps_frame_leave_first();

@@ -81,8 +81,8 @@ pub struct Packet {
     linear: u32,
     len: u32,
     state: *const c_void,
-    family: u8,
     hook: u8,
+    family: u8,
     flags: u8,
     more: UnsafeCell<More>,
 }
@@ -107,8 +107,8 @@ const _: () = {
     assert!(size_of::<Packet>() == 88 && align_of::<Packet>() == 8);
     assert!(offset_of!(Packet, skb) == 0 && offset_of!(Packet, data) == 8);
     assert!(offset_of!(Packet, linear) == 16 && offset_of!(Packet, len) == 20);
-    assert!(offset_of!(Packet, state) == 24 && offset_of!(Packet, family) == 32);
-    assert!(offset_of!(Packet, hook) == 33 && offset_of!(Packet, flags) == 34);
+    assert!(offset_of!(Packet, state) == 24 && offset_of!(Packet, hook) == 32);
+    assert!(offset_of!(Packet, family) == 33 && offset_of!(Packet, flags) == 34);
     assert!(offset_of!(Packet, more) == 40 && offset_of!(More, known) == 0);
     assert!(offset_of!(More, mac) == 8 && offset_of!(More, mark) == 16);
     assert!(offset_of!(More, priority) == 20 && offset_of!(More, iif) == 24);
@@ -318,7 +318,7 @@ impl Packet {
     /// The first `N` bytes, if they are at hand.
     #[inline(always)]
     pub fn head<const N: usize>(&self) -> Option<&[u8; N]> {
-        if (self.linear as usize) < N || self.data.is_null() {
+        if (self.linear as usize) < N {
             return None;
         }
         // SAFETY: the type's invariant; the array borrows self, so nothing moves meanwhile.

@@ -81,6 +81,11 @@ pub fn run(quick: bool) -> Result<bool> {
         Ok(packages) => {
             let tried = Sources::take().and_then(|sources| engine::try_object(&sources));
             counts.add(Counts::of("the kernel's object as a program", &tried));
+            let stack = Sources::take().and_then(|sources| engine::check_stack(&sources));
+            counts.add(Counts::of(
+                "the stack that the kernel's object uses",
+                &stack,
+            ));
             counts.add(packaging::check(&packages));
             let suites: &[&str] = if quick { &["bookworm"] } else { &Suite::MATRIX };
             counts.add(all_suites(suites, &packages));

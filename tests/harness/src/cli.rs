@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::sources::Sources;
 use crate::suite::Suite;
 use crate::vm::Products;
-use crate::{bench, check, demo, dist, flake, fuzz, profile, vm};
+use crate::{bench, check, demo, dist, engine, flake, fuzz, profile, stack, vm};
 
 /// Builds, runs, tests and packages PacketScript.
 #[derive(Parser)]
@@ -71,6 +72,11 @@ enum Task {
         /// Runs one input instead, such as one that was found.
         #[arg(long, value_name = "FILE")]
         replay: Option<PathBuf>,
+    },
+    /// Shows how much stack the engine uses in a kernel, function by function.
+    Stack {
+        /// Of this object instead of one built now.
+        object: Option<PathBuf>,
     },
     /// Builds the Debian packages into dist/.
     Dist,
@@ -148,6 +154,14 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
             replay: replay.as_deref(),
         }),
         Task::Nix => flake::run().map(|()| ExitCode::SUCCESS),
+        Task::Stack { object } => {
+            let object = match object {
+                Some(object) => object.clone(),
+                None => engine::object(&Sources::take()?)?,
+            };
+            print!("{}", stack::check(&object)?);
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => {
             let suite = Suite::by_name(&args.suite)?;

@@ -9,7 +9,7 @@ use crate::cache::{self, Key};
 use crate::command::logged;
 use crate::sources::Sources;
 use crate::tools::target_folder;
-use crate::{deps, progress};
+use crate::{deps, progress, stack};
 
 /// Debian's own Rust, which comes with the sources of core and alloc.
 const COMPILER: &[&str] = &["cargo-web", "rust-web-src", "rustc-web"];
@@ -59,6 +59,13 @@ pub fn try_object(sources: &Sources) -> Result<()> {
         let mut try_it = script(sources, "kmod/object/try/run.sh");
         logged(try_it.current_dir(sources.top()), &log)
     })
+}
+
+/// Reads how much stack the object uses, and shows it.
+pub fn check_stack(sources: &Sources) -> Result<()> {
+    let table = stack::check(&object(sources)?)?;
+    progress::note(&table);
+    Ok(())
 }
 
 /// A script of the object's, to be run with Debian's toolchain.

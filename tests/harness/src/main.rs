@@ -27,6 +27,7 @@ mod progress;
 mod root;
 mod session;
 mod sources;
+mod stack;
 mod suite;
 mod terminal;
 mod tools;

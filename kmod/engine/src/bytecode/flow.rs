@@ -99,6 +99,7 @@ const WAITS: u8 = 2;
 
 /// Follows control through a function whose operands were checked, with records of its leaders in
 /// `room`.
+#[inline(never)]
 pub fn follow(image: &Image<'_>, proto: &Proto, room: &mut [u8]) -> Result<(), Malformed> {
     // A state takes two bits a register.
     let size = usize::from(proto.registers)

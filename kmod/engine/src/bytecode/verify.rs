@@ -44,6 +44,7 @@ fn check(holds: bool, message: &'static str) -> Verdict {
 }
 
 /// Checks an image; see the top of this file for what is proven.
+#[inline(never)]
 pub fn verify(bytes: &[u8]) -> Result<Image<'_>, Malformed> {
     let image = Image::open(bytes)?;
     let count = |section| image.section(section).1 as u32;

@@ -180,6 +180,12 @@ pub fn compile_within(
     workspace: &mut [u8],
 ) -> core::result::Result<usize, Fault> {
     let len = compile_all(chunks, options, workspace)?;
+    trust(len, workspace)
+}
+
+/// Verifies an image at the beginning of a workspace.
+#[inline(never)]
+fn trust(len: usize, workspace: &mut [u8]) -> core::result::Result<usize, Fault> {
     // What the image leaves of the workspace is room for the proof that it may run.
     let end = len.next_multiple_of(8).min(workspace.len());
     let (image, room) = workspace.split_at_mut(end);

@@ -122,7 +122,7 @@ impl Current {
 
     /// Opens windows for the first field that is asked for. Where everything is, a usual packet need
     /// not know for that.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn try_windows(&mut self) {
         if self.open_usual().is_none() {
             self.find();
@@ -143,26 +143,29 @@ impl Current {
         {
             return None;
         }
-        let header = if head[9] == protocol::UDP {
+        let opened = if head[9] == protocol::UDP {
             let said = u32::from(u16::from_be_bytes([head[24], head[25]]));
             if said < 8 || said.wrapping_add(20) > total {
                 return None;
             }
-            Header::Udp
+            self.hand.open_both(Header::V4, Header::Udp, 20)
         } else if head[9] == protocol::TCP {
             let head = packet.head::<40>()?;
             let carried = u32::from(head[32] >> 4).wrapping_mul(4);
             if carried < 20 || carried.wrapping_add(20) > total {
                 return None;
             }
-            Header::Tcp
+            self.hand.open_both(Header::V4, Header::Tcp, 20)
         } else {
-            return None;
+            false
         };
+        if !opened {
+            return None;
+        }
         self.hot = &HOT[0];
         self.hand.known = Known::Windows;
         self.hand.complete = true;
-        self.hand.open_both(Header::V4, header, 20).then_some(())
+        Some(())
     }
 
     #[inline(never)]

@@ -132,10 +132,8 @@ impl Current {
         if !self.is_root(v) {
             return None;
         }
-        match self.load(path) {
-            None if self.hand.known == Known::Nothing => self.load_first(path),
-            loaded => loaded,
-        }
+        self.look();
+        self.load(path)
     }
 
     /// Reads the field with id `field_id` of a packet value or view, if that is one load.
@@ -158,11 +156,8 @@ impl Current {
         if !self.is_root(v) {
             return None;
         }
-        let path = fields::path_of(0, field_id);
-        match self.has(path) {
-            None if self.hand.known == Known::Nothing => self.has_first(path),
-            known => known,
-        }
+        self.look();
+        self.has(fields::path_of(0, field_id))
     }
 
     /// Reads path `path` of the packet value `v`, if that is one load and an integer.
@@ -171,10 +166,8 @@ impl Current {
         if !self.is_root(v) {
             return None;
         }
-        match self.int(path) {
-            None if self.hand.known == Known::Nothing => self.int_first(path),
-            known => known,
-        }
+        self.look();
+        self.int(path)
     }
 
     #[inline(always)]
@@ -211,32 +204,21 @@ impl Current {
         (self.hand.complete && hot.tag == Tag::Packet).then_some(false)
     }
 
+    /// The same of the packet at hand, when a field of it was read before.
     #[inline(always)]
-    fn int(&self, path: u16) -> Option<u32> {
+    pub(crate) fn int(&self, path: u16) -> Option<u32> {
         let hot = self.hot.get(usize::from(path as u8))?;
         let word = self.hand.word(hot.place)?;
         let bits = word.wrapping_shr(u32::from(hot.shift)) & hot.mask;
         (hot.tag == Tag::Int).then_some(bits)
     }
 
-    // The first field of a packet that is asked for: the same, once windows were tried.
-
-    #[inline(never)]
-    fn load_first(&mut self, path: u16) -> Option<Value> {
-        self.try_windows();
-        self.load(path)
-    }
-
-    #[inline(never)]
-    fn has_first(&mut self, path: u16) -> Option<bool> {
-        self.try_windows();
-        self.has(path)
-    }
-
-    #[inline(never)]
-    fn int_first(&mut self, path: u16) -> Option<u32> {
-        self.try_windows();
-        self.int(path)
+    /// Windows are tried when the first field of a packet is asked for.
+    #[inline(always)]
+    fn look(&mut self) {
+        if self.hand.known == Known::Nothing {
+            self.try_windows();
+        }
     }
 
     /// A field that no window shows: the first one that is asked for, or a part that is not there.

@@ -110,6 +110,7 @@ impl Vm {
     /// `region` is 64-byte aligned, zeroed, as long as the layout says and nobody else's for as long as
     /// the machine is used; the image was verified and outlives it; the cookie is what the host's
     /// print expects.
+    #[inline(never)]
     pub unsafe fn create<'r>(
         region: *mut u8,
         layout: &Layout,

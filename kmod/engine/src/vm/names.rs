@@ -461,6 +461,7 @@ impl Vm {
         self.write(buffer, format_args!("stack traceback:"))
     }
 
+    #[inline(never)]
     fn write_frame(&mut self, buffer: Ref, depth: u32) -> Result<(), Raise> {
         let f = *self.frame(depth);
         match self.place_of(depth) {
@@ -472,6 +473,16 @@ impl Vm {
             }
             None => self.write(buffer, format_args!("\n\t[C]: in "))?,
         }
+        self.write_function(buffer, depth)?;
+        if f.flags & TAIL != 0 {
+            self.write(buffer, format_args!("\n\t(...tail calls...)"))?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write_function(&mut self, buffer: Ref, depth: u32) -> Result<(), Raise> {
+        let f = *self.frame(depth);
         let function = self.get(f.func);
         if let Some(name) = Self::library_name(function).or_else(|| self.global_name(function)) {
             self.write(buffer, format_args!("function '{}'", Bytes(name.text())))?;
@@ -490,9 +501,6 @@ impl Vm {
             }
         } else {
             self.write(buffer, format_args!("?"))?;
-        }
-        if f.flags & TAIL != 0 {
-            self.write(buffer, format_args!("\n\t(...tail calls...)"))?;
         }
         Ok(())
     }

@@ -53,6 +53,7 @@ const _: () = assert!(size_of::<Parts>() == 8 && size_of::<Inst>() == 8);
 
 impl Vm {
     /// Runs the Lua function in the topmost frame, and those it calls, until something else is on top.
+    #[inline(never)]
     pub(crate) fn interpret(&mut self) -> Left {
         let f = *self.this();
         // SAFETY: a frame of a Lua function, its prototype and its closure.
@@ -67,12 +68,13 @@ impl Vm {
     }
 
     /// The same from an instruction of that function on, with its first register and its constants;
-    /// `heap.exec` has its constants and upvalues.
+    /// `heap.exec` has its constants and upvalues. Packets have a copy of the loop of their own, so
+    /// that their way there is no call.
     #[allow(
         unused_unsafe,
         reason = "the macros are used inside and outside of unsafe blocks"
     )]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn execute(
         &mut self,
         mut pc: *const Inst,
@@ -412,6 +414,19 @@ impl Vm {
             }};
         }
 
+        macro_rules! return_one {
+            ($i:expr) => {{
+                let v = r!($i.a).cast_const();
+                return_short!($i, Some(v), {
+                    if tag!(v) == Tag::Verdict {
+                        Left::plain((*v).payload)
+                    } else {
+                        None
+                    }
+                });
+            }};
+        }
+
         loop {
             // SAFETY: what verified code promises: an instruction.
             let i = unsafe { &*pc.cast::<Parts>() };
@@ -421,8 +436,23 @@ impl Vm {
                 Op::PktNo => {
                     // SAFETY: a register.
                     let o = unsafe { *r!(i.a) };
-                    if let Some(there) = vm.packet.fast_has(o, i.b) {
-                        skip!(if there { 2 } else { i.off });
+                    match vm.packet.fast_has(o, i.b) {
+                        Some(true) => {
+                            skip!(3);
+                            // What follows is usually a test of a field of it, of the same packet.
+                            // SAFETY: what verified code promises: an instruction.
+                            let f = unsafe { &*pc.cast::<Parts>() };
+                            if f.op == Op::PktNeI as u8 && f.a == i.a {
+                                let n = vm.packet.int(f.c);
+                                if let Some(n) = n {
+                                    skip!(if n == u32::from(f.b) { 2 } else { f.off });
+                                }
+                                next!();
+                            }
+                            continue;
+                        }
+                        Some(false) => skip!(i.off),
+                        None => {}
                     }
                     next!();
                 }
@@ -453,20 +483,18 @@ impl Vm {
                 Op::JmpF => branch!(i, tag!(r!(i.a)) as u32 <= Tag::False as u32),
                 Op::JmpT => branch!(i, tag!(r!(i.a)) as u32 > Tag::False as u32),
                 Op::Return0 => return_short!(i, None, Left::plain(0)),
-                Op::Return1 => {
-                    let v = r!(i.a).cast_const();
-                    return_short!(i, Some(v), {
-                        if tag!(v) == Tag::Verdict {
-                            Left::plain((*v).payload)
-                        } else {
-                            None
-                        }
-                    });
-                }
+                Op::Return1 => return_one!(i),
                 Op::LoadK => {
                     // SAFETY: a register and a constant.
                     unsafe { *r!(i.a) = *k!(i.imm()) };
-                    next!();
+                    skip!(1);
+                    // What packets end with: `return ACCEPT`.
+                    // SAFETY: what verified code promises: an instruction.
+                    let i = unsafe { &*pc.cast::<Parts>() };
+                    if i.op != Op::Return1 as u8 {
+                        continue;
+                    }
+                    return_one!(i);
                 }
                 Op::LoadI => {
                     put!(r!(i.a), Value::int(i64::from(i.imm())));

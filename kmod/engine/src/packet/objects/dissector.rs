@@ -101,11 +101,7 @@ pub(in crate::packet) fn define(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             (Value::NIL, Value::NIL)
         };
         let Some((shape, len)) = shape(vm.bytes(kind)).filter(|_| name.tag == Tag::Str) else {
-            let text = shown(vm, kind);
-            let kind = Bytes(text.as_bytes());
-            return Err(vm.error(format_args!(
-                "proto.define: field {next} is no {{name, type}} of a known type ('{kind}')"
-            )));
+            return Err(odd_field(vm, next, kind));
         };
         let Some(slot) = lengths.get_mut(usize::from(count)) else {
             return Err(vm.error(format_args!("proto.define: more than {FIELDS} fields")));
@@ -123,6 +119,16 @@ pub(in crate::packet) fn define(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         *to = *from;
     }
     give(vm, Value::object(Tag::Object, made))
+}
+
+#[cold]
+#[inline(never)]
+fn odd_field(vm: &mut Vm, number: i64, kind: Value) -> Raise {
+    let text = shown(vm, kind);
+    let kind = Bytes(text.as_bytes());
+    vm.error(format_args!(
+        "proto.define: field {number} is no {{name, type}} of a known type ('{kind}')"
+    ))
 }
 
 /// Two bytes of the object.
