@@ -285,12 +285,8 @@ impl Flow<'_> {
                 state.set_from(a..u32::from(self.proto.registers), Kind::Nothing);
                 state.set(a, Kind::Table);
             }
-            Op::Closure => {
-                state.set_from(a..u32::from(self.proto.registers), Kind::Nothing);
-                state.set(a, Kind::Plain);
-            }
             Op::LoadNil => state.set_from(a..a.wrapping_add(b), Kind::Plain),
-            Op::Concat => {
+            Op::Closure | Op::Concat => {
                 state.set_from(a..u32::from(self.proto.registers), Kind::Nothing);
                 state.set(a, Kind::Plain);
             }

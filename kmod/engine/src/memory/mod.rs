@@ -319,14 +319,19 @@ impl Heap {
         if self.credit < 0 {
             self.step()?;
         }
-        let r = self.free;
-        let next = if r != 0 {
-            let next = self.header(r).next;
-            self.free = next;
-            next
+        if self.free == 0 {
+            self.fresh_cell(kind, flags)
         } else {
-            return self.fresh_cell(kind, flags);
-        };
+            Ok(self.free_cell_for(kind, flags))
+        }
+    }
+
+    /// Takes the first cell of the list of free ones, which has one.
+    #[inline(always)]
+    fn free_cell_for(&mut self, kind: Kind, flags: u16) -> Ref {
+        let r = self.free;
+        let next = self.header(r).next;
+        self.free = next;
         self.used_cells += u64::from(CELL);
         let header = Header {
             kind,
@@ -338,7 +343,7 @@ impl Heap {
         };
         // SAFETY: a free cell of the region.
         unsafe { self.at::<Header>(r).write(header) };
-        Ok(r)
+        r
     }
 
     /// Takes the first cell that was never used.
@@ -349,7 +354,7 @@ impl Heap {
             if self.free == 0 {
                 return Err(OutOfMemory);
             }
-            return self.new_cell(kind, flags);
+            return Ok(self.free_cell_for(kind, flags));
         }
         let r = self.cells_top;
         self.cells_top += CELL;

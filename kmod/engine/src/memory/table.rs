@@ -313,6 +313,26 @@ impl Heap {
         }
     }
 
+    /// A key that is its payload, such as an IPv4 address, in the hash part that grows; or null.
+    #[inline(always)]
+    fn find_word(&self, t: *const TableCell, tag: Tag, word: u64) -> *mut Node {
+        // SAFETY: a table's cell; links stay inside its nodes.
+        unsafe {
+            let nodes = self.at::<Node>((*t).nodes);
+            let mut node = nodes.add((self.hash_word(word) & (*t).mask) as usize);
+            loop {
+                if (*node).key == word && (*node).tag == tag {
+                    return node;
+                }
+                let link = (*node).link;
+                if link == 0 {
+                    return core::ptr::null_mut();
+                }
+                node = nodes.add(link as usize - 1);
+            }
+        }
+    }
+
     #[inline(always)]
     fn int_key(&self, i: i64) -> Key {
         Key {
@@ -491,35 +511,48 @@ impl Heap {
         }
     }
 
-    /// `t[i] = value`.
-    pub fn set_int(&mut self, t: Ref, i: i64, value: Value) -> Result<(), OutOfMemory> {
+    /// `t[i] = value` when that is in the array part; says whether it is.
+    fn set_in_array(&mut self, t: Ref, i: i64, value: Value) -> bool {
         let cell = self.table(t);
         let index = (i as u64).wrapping_sub(1);
         // SAFETY: a table's cell, and an index inside its array part.
         unsafe {
-            if index < u64::from((*cell).cap) {
-                let slot = self.at::<Value>((*cell).array).add(index as usize);
-                let old = *slot;
-                self.store_barrier(t, old, value);
-                if old.is_nil() {
-                    if (*cell).hint & HAS_INTS != 0 {
-                        self.forget_hashed(cell, i);
-                    }
-                    if !value.is_nil() {
-                        (*cell).array_live += 1;
-                        if (*cell).hint & HINT == index as u32 {
-                            (*cell).hint += 1;
-                        }
-                    }
-                } else if value.is_nil() {
-                    (*cell).array_live -= 1;
-                    if (*cell).hint & HINT == index as u32 + 1 {
-                        (*cell).hint -= 1;
+            if index >= u64::from((*cell).cap) {
+                return false;
+            }
+            let slot = self.at::<Value>((*cell).array).add(index as usize);
+            let old = *slot;
+            self.store_barrier(t, old, value);
+            if old.is_nil() {
+                if (*cell).hint & HAS_INTS != 0 {
+                    self.forget_hashed(cell, i);
+                }
+                if !value.is_nil() {
+                    (*cell).array_live += 1;
+                    if (*cell).hint & HINT == index as u32 {
+                        (*cell).hint += 1;
                     }
                 }
-                *slot = value;
-                return Ok(());
+            } else if value.is_nil() {
+                (*cell).array_live -= 1;
+                if (*cell).hint & HINT == index as u32 + 1 {
+                    (*cell).hint -= 1;
+                }
             }
+            *slot = value;
+        }
+        true
+    }
+
+    /// `t[i] = value`.
+    pub fn set_int(&mut self, t: Ref, i: i64, value: Value) -> Result<(), OutOfMemory> {
+        if self.set_in_array(t, i, value) {
+            return Ok(());
+        }
+        let cell = self.table(t);
+        let index = (i as u64).wrapping_sub(1);
+        // SAFETY: a table's cell.
+        unsafe {
             let k = self.int_key(i);
             if (*cell).hint & HAS_INTS != 0 {
                 let node = self.find(cell, k);
@@ -535,7 +568,8 @@ impl Heap {
             let wanted = ((*cell).cap * 2).max(4);
             if index < u64::from(wanted) && (*cell).array_live + 1 >= wanted / 4 {
                 self.grow_array(t, wanted)?;
-                return self.set_int(t, i, value);
+                self.set_in_array(t, i, value);
+                return Ok(());
             }
             if (*cell).array_live == 0 && (*cell).cap > 0 {
                 // Everything in it is gone, and what comes now does not fit there.
@@ -581,6 +615,21 @@ impl Heap {
         if value.is_nil() || matches!(key.tag, Tag::Nil | Tag::Bytes) {
             return false;
         }
+        if key.tag == Tag::Addr4 {
+            let node = self.find_word(self.table(t), Tag::Addr4, key.payload);
+            // SAFETY: a node of the table.
+            unsafe {
+                if !node.is_null() && !(*node).value.is_nil() {
+                    (*node).value = *value;
+                    return true;
+                }
+            }
+        }
+        self.replace_any(t, key, value)
+    }
+
+    #[inline(never)]
+    fn replace_any(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
         let k = self.key(*key);
         if k.tag == Tag::Int {
             return self.replace_int(t, k.key as i64, *value);
@@ -599,6 +648,13 @@ impl Heap {
     /// `t[key]`, with the key in memory; nil for bytes of a packet.
     #[inline(never)]
     pub(crate) fn get_at(&mut self, t: Ref, key: &Value) -> Value {
+        if key.tag == Tag::Addr4 {
+            let node = self.find_word(self.table(t), Tag::Addr4, key.payload);
+            if !node.is_null() {
+                // SAFETY: a node of the table.
+                return unsafe { (*node).value };
+            }
+        }
         if key.tag == Tag::Bytes {
             Value::NIL
         } else {
@@ -699,9 +755,8 @@ impl Heap {
             if (*self.table(t)).nodes == self.empty || !self.place(t, k, value) {
                 self.rehash(t, k)?;
                 // The array may have grown to where the key belongs.
-                let index = k.key.wrapping_sub(1);
-                if k.tag == Tag::Int && index < u64::from((*self.table(t)).cap) {
-                    return self.set_int(t, k.key as i64, value);
+                if k.tag == Tag::Int && self.set_in_array(t, k.key as i64, value) {
+                    return Ok(());
                 }
                 if !self.place(t, k, value) {
                     return Err(OutOfMemory);

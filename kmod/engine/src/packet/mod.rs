@@ -142,6 +142,7 @@ impl Current {
         if v.tag != Tag::Packet || v.aux != self.hand.serial() {
             return None;
         }
+        self.look();
         let path = fields::path_of(v.payload as u8, field_id);
         match self.load(path) {
             None => self.load_rest(path),
@@ -221,15 +222,9 @@ impl Current {
         }
     }
 
-    /// A field that no window shows: the first one that is asked for, or a part that is not there.
+    /// A field that no window shows: nil when it is a part that is not there.
     #[inline(never)]
-    fn load_rest(&mut self, path: u16) -> Option<Value> {
-        if self.hand.known == Known::Nothing {
-            self.try_windows();
-            if let Some(value) = self.load(path) {
-                return Some(value);
-            }
-        }
+    fn load_rest(&self, path: u16) -> Option<Value> {
         let part = self
             .hot
             .get(usize::from(path as u8))

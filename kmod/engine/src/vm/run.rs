@@ -121,7 +121,6 @@ impl Vm {
                     Ok(other) => return Left::with(other),
                     Err(raise) => return Left::raised(raise),
                 }
-                continue;
             }};
         }
         // Kernels are compiled without jump tables: what is rare goes to the far end of the tree of
@@ -564,6 +563,7 @@ impl Vm {
                             save!();
                             let flow = vm.call_native(func, nargs, wanted, (*a).payload as u32);
                             go_on!(flow);
+                            continue;
                         }
                     }
                 }
