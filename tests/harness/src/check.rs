@@ -48,7 +48,11 @@ impl Counts {
 }
 
 /// Packages that are not in the workspace.
-const OTHERS: [&str; 2] = ["kmod/object/Cargo.toml", "tests/fuzz/libfuzzer/Cargo.toml"];
+const OTHERS: [&str; 3] = [
+    "kmod/object/Cargo.toml",
+    "tests/fuzz/libfuzzer/Cargo.toml",
+    "tests/bench/Cargo.toml",
+];
 
 /// Suites that run at the same time: emulated machines are busy ones.
 const SIDE_BY_SIDE: usize = 2;
@@ -62,7 +66,7 @@ pub fn run(quick: bool) -> Result<bool> {
     let mut counts = Counts::default();
     counts.add(one("format of the sources", &["fmt", "--all", "--check"]));
     for manifest in OTHERS {
-        let format = ["fmt", "--manifest-path", manifest, "--check"];
+        let format = ["fmt", "--all", "--manifest-path", manifest, "--check"];
         counts.add(one(&format!("format of {manifest}"), &format));
     }
     let lints = [

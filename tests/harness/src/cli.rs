@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::sources::Sources;
 use crate::suite::Suite;
 use crate::vm::Products;
-use crate::{bench, check, demo, dist, engine, flake, fuzz, profile, stack, vm};
+use crate::{bench, check, demo, dist, engine, flake, fuzz, peers, profile, stack, vm};
 
 /// Builds, runs, tests and packages PacketScript.
 #[derive(Parser)]
@@ -40,13 +40,21 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
-    /// Measures what packets cost.
+    /// Measures the engine beside PUC Lua and LuaJIT, or what packets cost in a kernel.
     Bench {
+        /// Programs whose names contain one of these; all of them if there is none.
+        #[arg(value_name = "WORD", conflicts_with = "kernel")]
+        words: Vec<String>,
         /// In a kernel, in executed instructions.
-        #[arg(long, required = true)]
+        #[arg(long)]
         kernel: bool,
         /// What one packet's instructions are spent on, with a script of tests/bench: accept, udp53, count, loop.
-        #[arg(long, value_name = "SCRIPT", conflicts_with = "json")]
+        #[arg(
+            long,
+            value_name = "SCRIPT",
+            conflicts_with = "json",
+            requires = "kernel"
+        )]
         profile: Option<String>,
         /// As JSON.
         #[arg(long)]
@@ -124,7 +132,14 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
             ExitCode::FAILURE
         }),
         Task::Bench {
-            kernel: _,
+            words,
+            kernel: false,
+            json,
+            ..
+        } => peers::run(words, *json).map(|()| ExitCode::SUCCESS),
+        Task::Bench {
+            words: _,
+            kernel: true,
             profile,
             json,
             packages,

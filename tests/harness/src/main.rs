@@ -22,6 +22,7 @@ mod machine;
 mod matrix;
 
 mod packaging;
+mod peers;
 mod profile;
 mod progress;
 mod root;

@@ -451,6 +451,7 @@ impl<'t> Compiler<'_, 't> {
             Token::Eof => self.message.push(&[Text::Str(" near <eof>")]),
             // PUC takes its token 0 for none.
             Token::Byte(0) => {}
+            Token::Str(contents) => self.near_string(piece, self.b.text(contents)),
             Token::Byte(byte) if !(0x20..0x7f).contains(&byte) => self.message.push(&[
                 Text::Str(" near '<\\"),
                 Text::Number(u32::from(byte)),
@@ -462,6 +463,29 @@ impl<'t> Compiler<'_, 't> {
         }
         let fault = self.message.fault(self.chunk, self.lexer.line);
         self.raise(fault)
+    }
+
+    /// A string is shown with what its escapes mean, between the quotes or brackets of its `piece` of the
+    /// text.
+    fn near_string(&self, piece: &[u8], contents: &[u8]) {
+        let bracket = piece.iter().skip(1).position(|&byte| byte == b'[');
+        let quote = match bracket {
+            Some(at) if piece.first() == Some(&b'[') => at.wrapping_add(2),
+            _ => 1,
+        };
+        let end = piece.len().wrapping_sub(quote);
+        let close = if contents.contains(&0) {
+            &[]
+        } else {
+            piece.get(end..).unwrap_or(&[])
+        };
+        self.message.push(&[
+            Text::Str(" near '"),
+            Text::Bytes(piece.get(..quote).unwrap_or(&[])),
+            Text::Near(contents, false),
+            Text::Bytes(close),
+            Text::Str("'"),
+        ]);
     }
 }
 

@@ -63,4 +63,5 @@ print(_VERSION, _G._G == _G, package.loaded.string == string, package.loaded._G 
 call("dofile", function() return getmetatable(setmetatable({}, nil)) end)
 call("warn", warn) call("warn", warn, "x") call("warn", warn, 1, {})
 -- What a message says a text is near to ends where a string of C would.
-for _, text in ipairs { "x\0", "x = 'ab\0cd\n", "x = 'ab\\xg\0'", "x = 1a\0", "return \0", "x = [=[ab\0", "x = ab\0cd =", "goto \0", "x = 'ab\0\\400'" } do print("near", load(text, "=text")) end
+for _, text in ipairs { "x\0", "x = 'ab\0cd\n", "x = 'ab\\xg\0'", "x = 1a\0", "return \0", "x = [=[ab\0", "x = ab\0cd =", "goto \0", "x = 'ab\0\\400'",
+  "x = 1 '\\65b\\z  c'", "goto '\\n'", "for [==[\r\na\rb]==]", "x = 1 'a\\0b'", "x = 1 [[]]", "x = y.'\\''" } do print("near", load(text, "=text")) end

@@ -1,0 +1,7 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- Drops connections to one server by the name in their ClientHello.
+function process_packet(p)
+  local tls = p.tls
+  if tls and tls.sni == "www.example.com" then return DROP end
+  return ACCEPT
+end
