@@ -48,7 +48,7 @@ fn packets() -> [(&'static str, &'static str, Vec<u8>); 9] {
         ("find", "packets/find.lua", udp(4000, &[b'x'; 1472])),
         ("dscp", "packets/dscp.lua", small.clone()),
         ("loop", "packets/loop.lua", small.clone()),
-        ("error", "packets/error.lua", small),
+        ("error", "error.lua", small),
     ]
 }
 
