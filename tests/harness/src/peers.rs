@@ -52,6 +52,10 @@ fn build() -> Result<(PathBuf, [PathBuf; 2])> {
             .args(["--package", package, "--target-dir"])
             .arg(&target)
             .args(features);
+        // As what is shipped.
+        command
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env("RUSTFLAGS", tools::dispatch_flags());
         output(&mut command).map(|_| target.join("release").join(package))
     };
     let peer = |lua: &str| cargo("packetscript-bench-peer", lua, &["--features", lua]);

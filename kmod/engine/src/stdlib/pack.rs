@@ -180,9 +180,16 @@ impl Format {
     }
 }
 
-/// An integer as `size` bytes (at most [`WIDEST`]), which the slice holds at its start.
-pub fn put_int(buf: &mut [u8; WIDEST], value: i64, size: usize, little: bool) -> &[u8] {
-    let sign = if value < 0 { 0xff } else { 0 };
+/// An integer as `size` bytes (at most [`WIDEST`]), which the slice holds at its start. What is
+/// unsigned is 64 bits wide, and has zeroes beyond.
+pub fn put_int(
+    buf: &mut [u8; WIDEST],
+    value: i64,
+    signed: bool,
+    size: usize,
+    little: bool,
+) -> &[u8] {
+    let sign = if signed && value < 0 { 0xff } else { 0 };
     let raw = value.to_le_bytes();
     let bytes = buf.get_mut(..size).unwrap_or_default();
     for (i, slot) in bytes.iter_mut().enumerate() {

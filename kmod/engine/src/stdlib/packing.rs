@@ -35,9 +35,20 @@ fn fill(vm: &mut Vm, buffer: Ref, count: usize) -> Result<(), Raise> {
     vm.push_fill(buffer, 0, count)
 }
 
-fn put_int(vm: &mut Vm, buffer: Ref, value: i64, size: usize, little: bool) -> Result<(), Raise> {
+fn put_int(
+    vm: &mut Vm,
+    buffer: Ref,
+    value: i64,
+    signed: bool,
+    item: &Item,
+    little: bool,
+) -> Result<(), Raise> {
     let mut room = [0; WIDEST];
-    put(vm, buffer, pack::put_int(&mut room, value, size, little))
+    put(
+        vm,
+        buffer,
+        pack::put_int(&mut room, value, signed, item.size, little),
+    )
 }
 
 /// `string.pack`.
@@ -89,7 +100,7 @@ fn put_item(
                 let what = if signed { "integer" } else { "unsigned" };
                 return Err(vm.arg_error(f, i, format_args!("{what} overflow")));
             }
-            put_int(vm, buffer, value, item.size, little)
+            put_int(vm, buffer, value, signed, &item, little)
         }
         Kind::Float => {
             let mut raw = (vm.check_float(f, i)? as f32).to_le_bytes();
@@ -136,7 +147,7 @@ fn put_string(
                     format_args!("string length does not fit in given size"),
                 ));
             }
-            put_int(vm, buffer, len as i64, item.size, little)?;
+            put_int(vm, buffer, len as i64, false, &item, little)?;
             vm.push_part(buffer, s, 0, len)
         }
         _ => {

@@ -29,3 +29,7 @@ for i = 1, 1500 do
   local ok, s = pcall(string.pack, fmt, table.unpack(a))
   if ok then call("un " .. fmt, string.unpack, fmt, s) end
 end
+-- Wider than an integer.
+for n = 9, 16 do for _, e in ipairs { "<", ">" } do for _, v in ipairs { -1, -2, 1, math.mininteger } do
+  call("wide", string.pack, e .. "I" .. n, v) call("wide", string.pack, e .. "i" .. n, v)
+  call("wide", string.unpack, e .. "I" .. n, string.pack(e .. "I" .. n, v)) call("wide", string.unpack, e .. "i" .. n, string.pack(e .. "I" .. n, v)) end end end
