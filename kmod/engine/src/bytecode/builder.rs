@@ -9,6 +9,7 @@ use super::image::{
     FLAG_PACKET, HEADER, Local, MAGIC, NONE, Proto, SECTIONS, Section, Source, Upvalue, VERSION,
 };
 use super::op::Inst;
+use super::word::Word;
 use crate::value::Tag;
 
 /// An open-addressing set of numbers, each standing for something that the caller can hash and
@@ -254,7 +255,7 @@ impl<'w> Builder<'w> {
 
     fn push_constant(&mut self, raw: Raw) -> Result<u32, Full> {
         let index = number(self.constants.len())?;
-        if index > i32::MAX as u32 {
+        if index > i32::MAX as u32 / 2 {
             return Err(Full);
         }
         self.constants.push(&mut self.arena, raw)?;
@@ -375,7 +376,8 @@ impl<'w> Builder<'w> {
     /// Appends an instruction to the code section; answers its number.
     pub fn code(&mut self, inst: Inst, leader: bool) -> Result<u32, Full> {
         let index = self.code_len;
-        self.arena.append(&inst.0.to_le_bytes())?;
+        let word = Word::pack(inst).ok_or(Full)?;
+        self.arena.append(&word.to_bytes())?;
         self.code_len = index.wrapping_add(1);
         if index.is_multiple_of(64) {
             self.leaders.push(&mut self.arena, 0)?;

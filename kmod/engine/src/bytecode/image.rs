@@ -27,12 +27,13 @@
 //! side by side may serve `GetField2`.
 
 use super::op::Inst;
+use super::word::Word;
 use crate::value::Tag;
 
 /// First bytes of an image.
 pub const MAGIC: [u8; 4] = *b"PSLI";
 /// Version of the format and of the instruction set.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes before the first section.
 pub const HEADER: usize = 104;
 /// Flag of the header: compiled as a packet script (verdicts are constants).
@@ -313,9 +314,9 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// An instruction of the code section.
+    /// An instruction of the code section, if it is one.
     pub fn inst(&self, index: u32) -> Option<Inst> {
-        u64_at(self.item(Section::Code, index)?, 0).map(Inst)
+        Word::from_bits(u64_at(self.item(Section::Code, index)?, 0)?).unpack()
     }
 
     /// Whether a jump may go to this instruction of the code section.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the compiler makes and the virtual machine runs: the instruction set ([`op`]), the image that
+//! What the compiler makes and the virtual machine runs: the instruction set ([`op`], in an image
+//! [`word`]), the image that
 //! holds a whole program ([`image`]), how one is put together ([`builder`]), the proof that it may
 //! run ([`verify`]) and a listing for people ([`list`]).
 
@@ -12,3 +13,4 @@ pub mod list;
 pub mod op;
 pub mod shape;
 pub mod verify;
+pub mod word;

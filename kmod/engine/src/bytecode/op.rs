@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The instruction set.
 //!
-//! Every instruction is 64 bits, little-endian, in one of four formats:
+//! Every instruction is 64 bits with operands of one of two formats:
 //!
 //! ```text
-//!          63              48 47              32 31              16 15       8 7        0
 //! ABC     |        C         |        B         |       OFF        |    A     |    OP    |
 //! AI      |                 IMM (i32)           |       OFF        |    A     |    OP    |
 //! ```
+//!
+//! This is how the compiler, the verifier and listings see it; how it lies in an image is said in
+//! [`word`](super::word).
 //!
 //! * `A` is a register; `B` and `C` are registers, constants or counts, as the operation says.
 //! * `IMM` is the same 32 bits as `C:B`, read as a signed integer.
@@ -23,7 +25,7 @@
 //! `b - 1` style counts follow the usual register-machine convention: 0 means "up to the top" that
 //! the previous open instruction (`Call`, `VarArg`) left.
 
-/// Splits and joins the 64 bits of an instruction.
+/// An instruction with its operands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Inst(pub u64);
@@ -112,9 +114,9 @@ operations! {
     JmpF,
     /// AI: `if R[A] is neither nil nor false skip OFF`.
     JmpT,
-    /// A: return no value. B = 1 when to-be-closed variables may be open.
+    /// Return no value; no to-be-closed variable is open.
     Return0,
-    /// A: return R[A]. B = 1 when to-be-closed variables may be open.
+    /// A: return R[A]; no to-be-closed variable is open.
     Return1,
     /// AI: `R[A] = K[IMM]`.
     LoadK,

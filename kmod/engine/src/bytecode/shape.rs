@@ -152,8 +152,8 @@ pub const fn shape(op: Op) -> Shape {
         Op::Move | Op::GetBox | Op::SetBox | Op::Unm | Op::BNot | Op::Not | Op::Len => {
             abc(Register, Register, Zero)
         }
-        Op::Return0 => abc(Zero, Flag, Zero),
-        Op::Return1 => abc(Register, Flag, Zero),
+        Op::Return0 => abc(Zero, Zero, Zero),
+        Op::Return1 => abc(Register, Zero, Zero),
         Op::LoadK => wide(Register, Constant),
         Op::LoadI => wide(Register, Signed),
         Op::GetTabUp => abc(Register, Value, Name),

@@ -13,6 +13,7 @@ use super::exp::{Exp, Kind, NOWHERE};
 use super::scope::Attribute;
 use super::{Compiler, Open, Result, known};
 use crate::bytecode::op::{Inst, Op};
+use crate::bytecode::word::MOST_SLOT;
 use crate::value::Tag;
 
 /// Most registers of a function.
@@ -203,7 +204,8 @@ impl Compiler<'_, '_> {
     pub(super) fn constant_operand(&mut self, e: &Exp) -> Result<Option<u16>> {
         Ok(self
             .constant(e)?
-            .and_then(|index| u16::try_from(index).ok()))
+            .and_then(|index| u16::try_from(index).ok())
+            .filter(|&index| index <= MOST_SLOT))
     }
 
     /// A number without jumps as a constant operand.
@@ -272,7 +274,7 @@ impl Compiler<'_, '_> {
             if path != 0
                 && !self.dry
                 && let Ok(pair) = u16::try_from(self.push(|c| c.b.constant_pair(first_name, name))?)
-                && pair < u16::MAX
+                && pair < MOST_SLOT
             {
                 let line = self.last_line;
                 self.set_inst(
@@ -540,8 +542,8 @@ impl Compiler<'_, '_> {
     pub(super) fn return_values(&mut self, first: u8, count: u16) -> Result<()> {
         let closes = u16::from(self.inside_close());
         self.emit(match count {
-            0 => Inst::abc(Op::Return0, 0, closes, 0),
-            1 => Inst::abc(Op::Return1, first, closes, 0),
+            0 if closes == 0 => Inst::abc(Op::Return0, 0, 0, 0),
+            1 if closes == 0 => Inst::abc(Op::Return1, first, 0, 0),
             _ => Inst::abc(Op::Return, first, count.wrapping_add(1), closes),
         })?;
         Ok(())

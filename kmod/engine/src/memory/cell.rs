@@ -9,7 +9,7 @@
 //! taken from the free list, so that everything a packet allocated can be given back by walking the
 //! list from where it stood.
 
-use crate::bytecode::op::Inst;
+use crate::bytecode::word::Word;
 use crate::value::{Ref, Tag, Value};
 
 /// Bytes of a cell.
@@ -180,7 +180,7 @@ pub struct ProtoCell {
     /// Header.
     pub header: Header,
     /// Its first instruction.
-    pub code: *const Inst,
+    pub code: *const Word,
     /// The constants of its program.
     pub constants: *const Value,
     /// Instructions.
@@ -203,6 +203,9 @@ pub struct ProtoCell {
     pub vararg: u8,
     /// Upvalues.
     pub upvalues: u8,
+    /// Slots from its function on that a call by the short way needs, more than any stack has when
+    /// there is no such way.
+    pub need: u32,
 }
 
 /// A program that `load` compiled.

@@ -982,9 +982,6 @@ impl Heap {
         if inside(self.exec.constants as usize) {
             self.exec.constants = self.exec.constants.wrapping_byte_sub(delta);
         }
-        if inside(self.exec.upvalues as usize) {
-            self.exec.upvalues = self.exec.upvalues.wrapping_byte_sub(delta);
-        }
         if self.header(owner).kind != Kind::Image {
             return;
         }

@@ -179,11 +179,9 @@ pub struct Heap {
 #[repr(C)]
 pub struct Exec {
     /// The next instruction.
-    pub pc: *const crate::bytecode::op::Inst,
+    pub pc: *const crate::bytecode::word::Word,
     /// The constants.
     pub constants: *const Value,
-    /// The upvalues.
-    pub upvalues: *const Value,
 }
 
 /// Where the free list and the spaces stood when a packet began.
@@ -270,7 +268,6 @@ impl Heap {
             exec: Exec {
                 pc: core::ptr::null(),
                 constants: core::ptr::null(),
-                upvalues: core::ptr::null(),
             },
         }
     }

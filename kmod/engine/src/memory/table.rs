@@ -190,15 +190,49 @@ impl Heap {
         }
     }
 
-    /// A string key in the tables that a table inherits from by `__index`, as far as these are tables.
-    /// `None` when something else has a say.
-    #[inline(never)]
-    pub(crate) fn inherited(&self, t: *const TableCell, key: u64) -> Option<Value> {
-        // SAFETY: a table's cell.
-        self.inherited_by(unsafe { (*t).meta }, key)
+    /// The node of a string key that is found by its reference, or null.
+    #[inline(always)]
+    pub(crate) fn find_constant(&self, t: *const TableCell, key: u64) -> *mut Node {
+        // SAFETY: a table's cell; links stay inside its nodes.
+        unsafe {
+            let nodes = self.at::<Node>((*t).nodes);
+            let mut node = nodes.add(((key >> 32) as u32 & (*t).mask) as usize);
+            loop {
+                if (*node).key == key && (*node).tag == Tag::Str {
+                    return node;
+                }
+                let link = (*node).link;
+                if link == 0 {
+                    return core::ptr::null_mut();
+                }
+                node = nodes.add(link as usize - 1);
+            }
+        }
     }
 
-    /// The same for whatever has this metatable, or none (0).
+    /// A string key that [`Heap::find_constant`] does not find, or that a table inherits: the value
+    /// goes to `to`. `false` when something else has a say.
+    #[inline(never)]
+    pub(crate) fn get_far(&self, t: *const TableCell, key: u64, to: *mut Value) -> bool {
+        let node = self.find_str(t, key);
+        // SAFETY: a node of the table; `to` is a register.
+        unsafe {
+            if !node.is_null() && !(*node).value.is_nil() {
+                *to = (*node).value;
+                return true;
+            }
+            match self.inherited_by((*t).meta, key) {
+                Some(v) => {
+                    *to = v;
+                    true
+                }
+                None => false,
+            }
+        }
+    }
+
+    /// A string key in the tables that whatever has this metatable, or none (0), inherits from by
+    /// `__index`, as far as these are tables. `None` when something else has a say.
     #[inline]
     pub(crate) fn inherited_by(&self, meta: Ref, key: u64) -> Option<Value> {
         let mut meta = meta;
@@ -231,20 +265,9 @@ impl Heap {
     /// A field whose key is the very string that is looked for, when there is one with a value.
     #[inline(always)]
     fn known(&self, t: *const TableCell, key: u64) -> Option<Value> {
-        // SAFETY: a table's cell; links stay inside its nodes.
-        unsafe {
-            let nodes = self.at::<Node>((*t).nodes);
-            let mut node = nodes.add(((key >> 32) as u32 & (*t).mask) as usize);
-            while (*node).key != key || (*node).tag != Tag::Str {
-                let link = (*node).link;
-                if link == 0 {
-                    return None;
-                }
-                node = nodes.add(link as usize - 1);
-            }
-            let v = (*node).value;
-            if v.is_nil() { None } else { Some(v) }
-        }
+        let node = self.find_constant(t, key);
+        // SAFETY: a node of the table.
+        unsafe { (!node.is_null() && !(*node).value.is_nil()).then(|| (*node).value) }
     }
 
     /// A field that is there.
@@ -419,6 +442,49 @@ impl Heap {
         self.get_hashed_int(t, i)
     }
 
+    /// Where the value of `t[i]` is, if it is in the array part and not nil; otherwise null.
+    #[inline(always)]
+    pub(crate) fn listed(&self, t: Ref, i: i64) -> *mut Value {
+        let cell = self.table(t);
+        let index = (i as u64).wrapping_sub(1);
+        // SAFETY: a table's cell, and an index inside its array part.
+        unsafe {
+            if index < u64::from((*cell).cap) {
+                let slot = self.at::<Value>((*cell).array).add(index as usize);
+                if !(*slot).is_nil() {
+                    return slot;
+                }
+            }
+        }
+        core::ptr::null_mut()
+    }
+
+    /// `t[key]` without metamethods to `to`, where [`Heap::listed`] does not say it; `false` when it is
+    /// nil and something else may have a say.
+    #[inline(never)]
+    pub(crate) fn index_far(&mut self, t: Ref, key: &Value, to: *mut Value) -> bool {
+        let v = match key.tag {
+            Tag::Int => self.get_hashed_int(t, key.as_int()),
+            Tag::Bytes => return false,
+            Tag::Addr4 => {
+                let node = self.find_word(self.table(t), Tag::Addr4, key.payload);
+                if node.is_null() {
+                    self.get(t, *key)
+                } else {
+                    // SAFETY: a node of the table.
+                    unsafe { (*node).value }
+                }
+            }
+            _ => self.get(t, *key),
+        };
+        if v.is_nil() && self.meta(t) != 0 {
+            return false;
+        }
+        // SAFETY: the caller's register.
+        unsafe { *to = v };
+        true
+    }
+
     #[inline(never)]
     fn get_hashed_int(&self, t: Ref, i: i64) -> Value {
         let cell = self.table(t);
@@ -583,10 +649,46 @@ impl Heap {
         }
     }
 
-    /// `t[i] = value` when that is no more than a store: the old value is not nil, or its place in the
-    /// array part is free and nothing else can have a say. The barrier is the caller's.
-    #[inline(always)]
-    pub(crate) fn replace_int(&mut self, t: Ref, i: i64, value: Value) -> bool {
+    /// `t[key] = value` when that is no more than a store: the old value is not nil, or the key's place
+    /// in the array part is free and nothing else can have a say. The barrier is the caller's.
+    #[inline(never)]
+    pub(crate) fn store_far(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
+        if value.is_nil() || matches!(key.tag, Tag::Nil | Tag::Bytes) {
+            return false;
+        }
+        if key.tag == Tag::Addr4 {
+            let node = self.find_word(self.table(t), Tag::Addr4, key.payload);
+            // SAFETY: a node of the table.
+            unsafe {
+                if !node.is_null() && !(*node).value.is_nil() {
+                    (*node).value = *value;
+                    return true;
+                }
+            }
+        }
+        self.store_any(t, key, value)
+    }
+
+    #[inline(never)]
+    fn store_any(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
+        let k = self.key(*key);
+        if k.tag == Tag::Int {
+            return self.list(t, k.key as i64, value);
+        }
+        let node = self.find(self.table(t), k);
+        // SAFETY: a node of the table.
+        unsafe {
+            if node.is_null() || (*node).value.is_nil() {
+                return false;
+            }
+            (*node).value = *value;
+        }
+        true
+    }
+
+    /// The same for an integer key.
+    #[inline(never)]
+    pub(crate) fn list(&mut self, t: Ref, i: i64, value: &Value) -> bool {
         let cell = self.table(t);
         let index = (i as u64).wrapping_sub(1);
         // SAFETY: a table's cell, and an index inside its array part.
@@ -604,62 +706,9 @@ impl Heap {
                     (*cell).hint += 1;
                 }
             }
-            *slot = value;
+            *slot = *value;
         }
         true
-    }
-
-    /// `t[key] = value` when the key is there with a value that is not nil. The barrier is the caller's.
-    #[inline(never)]
-    pub(crate) fn replace(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
-        if value.is_nil() || matches!(key.tag, Tag::Nil | Tag::Bytes) {
-            return false;
-        }
-        if key.tag == Tag::Addr4 {
-            let node = self.find_word(self.table(t), Tag::Addr4, key.payload);
-            // SAFETY: a node of the table.
-            unsafe {
-                if !node.is_null() && !(*node).value.is_nil() {
-                    (*node).value = *value;
-                    return true;
-                }
-            }
-        }
-        self.replace_any(t, key, value)
-    }
-
-    #[inline(never)]
-    fn replace_any(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
-        let k = self.key(*key);
-        if k.tag == Tag::Int {
-            return self.replace_int(t, k.key as i64, *value);
-        }
-        let node = self.find(self.table(t), k);
-        // SAFETY: a node of the table.
-        unsafe {
-            if node.is_null() || (*node).value.is_nil() {
-                return false;
-            }
-            (*node).value = *value;
-        }
-        true
-    }
-
-    /// `t[key]`, with the key in memory; nil for bytes of a packet.
-    #[inline(never)]
-    pub(crate) fn get_at(&mut self, t: Ref, key: &Value) -> Value {
-        if key.tag == Tag::Addr4 {
-            let node = self.find_word(self.table(t), Tag::Addr4, key.payload);
-            if !node.is_null() {
-                // SAFETY: a node of the table.
-                return unsafe { (*node).value };
-            }
-        }
-        if key.tag == Tag::Bytes {
-            Value::NIL
-        } else {
-            self.get(t, *key)
-        }
     }
 
     /// An integer key moves from the hash part to the array: its node forgets it.

@@ -4,8 +4,8 @@
 use super::error::Raise;
 use super::native::{ALL, Args, Step, index_of, native};
 use super::{
-    CLOSING, COROUTINE, Event, FINALIZER, FIRST, Frame, FrameKind, HANDLER, HANDLER_FRAMES,
-    LIBRARIES, META, TAIL, UNWINDING, Vm, lib,
+    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES,
+    META, PLAIN, TAIL, UNWINDING, Vm, lib,
 };
 use crate::memory::BARRIER_YOUNG;
 use crate::memory::cell::{ClosureCell, Kind};
@@ -184,7 +184,7 @@ impl Vm {
                 self.refuel()?;
             }
             let end = func + 1 + nargs;
-            let need = registers + parameters + 1;
+            let need = registers + parameters + 2;
             if end + need > self.stack_soft {
                 self.grow_stack(end, need)?;
             }
@@ -204,9 +204,11 @@ impl Vm {
                 *self.slot(func + 1 + i) = Value::NIL;
             }
             if vararg {
+                // The function is found below the first register.
                 let nargs = nargs.max(parameters);
-                frame.base = func + 1 + nargs;
+                frame.base = func + 2 + nargs;
                 frame.extra = nargs - parameters;
+                *self.slot(frame.base - 1) = *self.slot(func);
                 for i in 0..parameters {
                     *self.slot(frame.base + i) = *self.slot(func + 1 + i);
                     *self.slot(func + 1 + i) = Value::NIL;
@@ -375,7 +377,7 @@ impl Vm {
     /// The topmost frame returns `n` values from `first` on: it goes, and its caller gets them.
     pub(crate) fn finish_return(&mut self, first: u32, n: u32) -> Result<(), Raise> {
         let f = *self.this();
-        if f.flags & !(TAIL | FIRST) != 0 {
+        if f.flags & !(TAIL | PLAIN) != 0 {
             return self.finish_special(f, first, n);
         }
         self.depth -= 1;
@@ -602,7 +604,7 @@ impl Vm {
         // SAFETY: both ranges are inside the stack.
         unsafe { core::ptr::copy(self.slot(func), self.slot(this.func), nargs as usize + 1) };
         self.depth -= 1;
-        self.enter_lua(this.func, nargs, this.wanted, this.flags | TAIL)?;
+        self.enter_lua(this.func, nargs, this.wanted, this.flags & !PLAIN | TAIL)?;
         Ok(Flow::Frame)
     }
 
@@ -681,17 +683,10 @@ impl Vm {
         let (code, constants, price) = unsafe {
             let ready = self.ready.as_ptr().add(handle as usize);
             *self.slot(1) = self.packet.root();
-            let upvalues = (*ready).upvalues;
-            self.heap.exec.upvalues = if upvalues.is_null() {
-                self.heap.upvalues((*ready).closure)
-            } else {
-                upvalues
-            };
             ((*ready).code, (*ready).constants, (*ready).fuel)
         };
         self.depth = 1;
         self.top = 2;
-        self.heap.exec.constants = constants;
         self.fuel = fuel.wrapping_sub(i64::from(price));
         if self.fuel < 0 {
             let raise = self.out_of_fuel();

@@ -233,6 +233,11 @@ impl Vm {
                 parameters: proto.params,
                 vararg: u8::from(proto.vararg),
                 upvalues: proto.upvalue_count as u8,
+                need: if proto.vararg {
+                    u32::MAX / 2
+                } else {
+                    u32::from(proto.registers) + 1
+                },
             });
         }
     }

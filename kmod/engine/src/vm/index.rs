@@ -250,8 +250,11 @@ impl Vm {
             return Ok(());
         }
         // SAFETY: the instruction before the next one of a frame that called something.
-        let i = unsafe { *self.proto(f.proto).code.wrapping_add(f.pc as usize - 1) };
-        let Some(op) = Op::from_byte(i.op_byte()) else {
+        let word = unsafe { *self.proto(f.proto).code.wrapping_add(f.pc as usize - 1) };
+        let Some((op, i)) = word
+            .unpack()
+            .and_then(|i| Some((Op::from_byte(i.op_byte())?, i)))
+        else {
             return Ok(());
         };
         let a = u32::from(i.a());
@@ -352,7 +355,8 @@ impl Vm {
             unsafe { *self.heap.upvalues(closure).add(u) = v };
         }
         self.put(dest, itself);
-        self.breathe(f.base + dest + 1)
+        let flow = self.breathe(f.base + dest + 1)?;
+        self.go_on(flow)
     }
 
     /// The eight bytes that say where an upvalue of a prototype comes from.

@@ -39,9 +39,9 @@ mod run;
 mod slow;
 
 use crate::bytecode::image::Image;
-use crate::bytecode::op::Inst;
+use crate::bytecode::word::Word;
 use crate::memory::Heap;
-use crate::memory::cell::{INLINE_UPVALUES, ProtoCell};
+use crate::memory::cell::ProtoCell;
 use crate::value::{Ref, Tag, Value};
 use core::ffi::c_void;
 use error::Raise;
@@ -229,8 +229,10 @@ pub(crate) const HANDLER: u8 = 16;
 pub(crate) const FINALIZER: u8 = 32;
 /// The function was called by a tail call.
 pub(crate) const TAIL: u8 = 64;
-/// The function that a packet is given to: the first frame above the outermost.
-pub(crate) const FIRST: u8 = 128;
+/// A `Call` of the Lua function below called it: its results go right below its first register.
+pub(crate) const PLAIN: u8 = 128;
+/// The function that a packet is given to: the first frame above the outermost. No other has both.
+pub(crate) const FIRST: u8 = PLAIN | TAIL;
 
 /// A call that has not returned.
 #[derive(Clone, Copy, Debug)]
@@ -263,16 +265,21 @@ pub(crate) struct Frame {
 
 const _: () = assert!(size_of::<Frame>() == 32);
 
+impl Frame {
+    /// Whether the function was called by a tail call.
+    pub(crate) fn is_tail_call(&self) -> bool {
+        self.flags & FIRST == TAIL
+    }
+}
+
 /// What it takes to call a function for a packet, made when it is bound.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Ready {
     /// Its first instruction; null when it is called the general way.
-    pub code: *const Inst,
+    pub code: *const Word,
     /// Its constants.
     pub constants: *const Value,
-    /// Its upvalues; null when they may move.
-    pub upvalues: *const Value,
     /// The closure.
     pub closure: Ref,
     /// Fuel of the call.
@@ -622,15 +629,9 @@ impl Vm {
         if p.image != 0 || p.vararg != 0 || p.parameters > 1 || u32::from(p.registers) > USUAL - 2 {
             return None;
         }
-        let inline = usize::from(self.heap.header(closure).flags) <= INLINE_UPVALUES;
         Some(Ready {
             code: p.code,
             constants: p.constants,
-            upvalues: if inline {
-                self.heap.upvalues(closure)
-            } else {
-                core::ptr::null()
-            },
             closure,
             fuel: p.fuel,
             frame: Frame {

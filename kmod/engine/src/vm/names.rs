@@ -3,7 +3,7 @@
 //! found by looking at the instructions that led there.
 
 use super::error::{Bytes, Raise, type_name};
-use super::{CLOSING, COROUTINE, FINALIZER, FrameKind, HANDLER, META, TAIL, UNWINDING, Vm};
+use super::{CLOSING, COROUTINE, FINALIZER, FrameKind, HANDLER, META, UNWINDING, Vm};
 use crate::bytecode::image::{Image, Proto};
 use crate::bytecode::op::{Inst, Op};
 use crate::memory::cell::{ImageCell, ProtoCell};
@@ -122,7 +122,7 @@ impl Vm {
             return None;
         }
         // SAFETY: below the length of the prototype's code.
-        Some(unsafe { *cell.code.wrapping_add(pc as usize) })
+        unsafe { *cell.code.wrapping_add(pc as usize) }.unpack()
     }
 
     fn constant_name(&self, proto: Ref, index: u32) -> Option<&[u8]> {
@@ -352,7 +352,7 @@ impl Vm {
     /// What the caller of the frame at a depth calls its function: kind and name.
     fn called_name(&self, depth: u32) -> Option<(&'static str, Name)> {
         let f = self.frame(depth);
-        if f.flags & TAIL != 0 || depth == 0 {
+        if f.is_tail_call() || depth == 0 {
             return None;
         }
         if f.flags & FINALIZER != 0 {
@@ -474,7 +474,7 @@ impl Vm {
             None => self.write(buffer, format_args!("\n\t[C]: in "))?,
         }
         self.write_function(buffer, depth)?;
-        if f.flags & TAIL != 0 {
+        if f.is_tail_call() {
             self.write(buffer, format_args!("\n\t(...tail calls...)"))?;
         }
         Ok(())

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Every instruction in full, for when the loop's short way is not open.
+//! Instructions in full, for when the loop's short way is not open.
 
 use super::call::Flow;
 use super::error::{Bytes, Raise};
 use super::names::Operand;
-use super::native::ALL;
 use super::operate::{float_of, value_of};
 use super::{Event, Vm};
 use crate::bytecode::op::{Inst, Op};
+use crate::bytecode::word::Word;
 use crate::memory::cell::BoxCell;
 use crate::number::arith;
 use crate::value::{Tag, Value};
@@ -31,29 +31,25 @@ impl Vm {
     #[inline(always)]
     fn upvalue_value(&self, n: u32) -> Value {
         // SAFETY: verified operands are upvalues of the function.
-        unsafe { *self.heap.exec.upvalues.add(n as usize) }
+        unsafe {
+            let closure = *self.slot(self.this().base - 1);
+            *self.heap.upvalues(closure.as_ref()).add(n as usize)
+        }
     }
 
     /// Does an instruction. The frame's program counter is behind it.
     #[inline(never)]
-    pub(crate) fn slow_instruction(&mut self, i: Inst) -> Result<Flow, Raise> {
-        let Some(op) = Op::from_byte(i.op_byte()) else {
+    pub(crate) fn slow_instruction(&mut self, word: Word) -> Result<Flow, Raise> {
+        let Some((op, i)) = word
+            .unpack()
+            .and_then(|i| Some((Op::from_byte(i.op_byte())?, i)))
+        else {
             return Err(self.fault(format_args!("a damaged program")));
         };
         let (a, b, c) = (u32::from(i.a()), u32::from(i.b()), u32::from(i.c()));
         let flow = match op {
-            Op::Call => {
-                let func = self.this().base + a;
-                let nargs = if b == 0 { self.top - func - 1 } else { b - 1 };
-                let wanted = if c == 0 { ALL as i16 } else { c as i16 - 1 };
-                return self.call_slow(func, nargs, wanted);
-            }
-            Op::TForCall => {
-                let func = self.this().base + a + 4;
-                return self.call_slow(func, 2, c as i16);
-            }
-            Op::Return | Op::Return0 | Op::Return1 => return self.slow_return(op, i),
-            Op::TailCall => return self.slow_tail_call(i),
+            Op::Return0 => return self.slow_return(a, 1, false),
+            Op::Return1 => return self.slow_return(a, 2, false),
             Op::GetField2 => {
                 let (o, first, second) = (self.register(b), self.constant(c), self.constant(c + 1));
                 self.get_path_slow(i, o, first, second)?
@@ -74,9 +70,6 @@ impl Vm {
             | Op::SetInt
             | Op::SetTabUp
             | Op::SetTabUpK => self.slow_set(op, i)?,
-            Op::NewTable => self.make_table(i)?,
-            Op::SetList => return self.slow_set_list(i),
-            Op::NewBox => self.make_box(a)?,
             Op::SetBox => {
                 let (cell, v) = (self.register(a), self.register(b));
                 return self.set_box(cell, v);
@@ -85,10 +78,7 @@ impl Vm {
                 let (cell, v) = (self.upvalue_value(a), self.register(b));
                 return self.set_box(cell, v);
             }
-            Op::Closure => self.make_closure(a, i.imm() as u32)?,
             Op::Len => self.len_slow(b, a)?,
-            Op::Concat => self.slow_concat(a, b)?,
-            Op::VarArg => return self.copy_varargs(i),
             Op::ForPrep => {
                 if !self.prepare_loop(a)? {
                     self.jump(i.imm());
@@ -123,6 +113,12 @@ impl Vm {
             | Op::JmpNGeI => self.slow_compare(op, i)?,
             _ => self.slow_arithmetic(op, i)?,
         };
+        self.go_on(flow)
+    }
+
+    /// After an instruction: runs what it put on top.
+    #[inline]
+    pub(crate) fn go_on(&mut self, flow: Flow) -> Result<Flow, Raise> {
         if flow == Flow::Frame {
             self.drive()
         } else {
@@ -277,47 +273,56 @@ impl Vm {
 
     // --- returns -------------------------------------------------------------------------------------
 
+    /// `Return` of `count - 1` values, 0 for those up to the top.
     #[inline(never)]
-    fn slow_return(&mut self, op: Op, i: Inst) -> Result<Flow, Raise> {
-        let first = self.this().base + u32::from(i.a());
-        let (n, closing) = match op {
-            Op::Return0 => (0, i.b() != 0),
-            Op::Return1 => (1, i.b() != 0),
-            _ if i.b() == 0 => (self.top - first, i.c() != 0),
-            _ => (u32::from(i.b()) - 1, i.c() != 0),
+    pub(crate) fn slow_return(&mut self, a: u32, count: u32, closing: bool) -> Result<Flow, Raise> {
+        let first = self.this().base + a;
+        let n = if count == 0 {
+            self.top - first
+        } else {
+            count - 1
         };
         self.return_from(first, n, closing)
     }
 
+    /// `TailCall` with `count - 1` arguments, 0 for those up to the top.
     #[inline(never)]
-    fn slow_tail_call(&mut self, i: Inst) -> Result<Flow, Raise> {
-        let func = self.this().base + u32::from(i.a());
+    pub(crate) fn slow_tail_call(
+        &mut self,
+        a: u32,
+        count: u32,
+        closing: bool,
+    ) -> Result<Flow, Raise> {
+        let func = self.this().base + a;
         if self.this().place != 0 {
             let n = self.top - func;
             return self.return_from(func, n, true);
         }
-        let nargs = if i.b() == 0 {
+        let nargs = if count == 0 {
             self.top - func - 1
         } else {
-            u32::from(i.b()) - 1
+            count - 1
         };
-        self.tail_call(func, nargs, i.c() != 0)
+        self.tail_call(func, nargs, closing)
     }
 
+    /// `Concat`.
     #[inline(never)]
-    fn slow_concat(&mut self, first: u32, count: u32) -> Result<Flow, Raise> {
-        self.insist(|vm| vm.concat(first, count))
+    pub(crate) fn slow_concat(&mut self, first: u32, count: u32) -> Result<Flow, Raise> {
+        let flow = self.insist(|vm| vm.concat(first, count))?;
+        self.go_on(flow)
     }
 
+    /// `SetList`.
     #[inline(never)]
-    fn slow_set_list(&mut self, i: Inst) -> Result<Flow, Raise> {
-        let mut start = u32::from(i.c());
-        if i.off() == 1 {
+    pub(crate) fn slow_set_list(&mut self, word: Word) -> Result<Flow, Raise> {
+        let (a, count, mut start) = word.counts();
+        if word.x == 1 {
             // SAFETY: verified code has the rest of the operand in the next instruction.
             start = unsafe { (*self.heap.exec.pc).imm() } as u32;
             self.jump(1);
         }
-        self.set_list(i, start)
+        self.set_list(a, count, start)
     }
 
     /// `Return` and its short forms in the general case.
@@ -347,25 +352,20 @@ impl Vm {
     }
 
     #[inline(never)]
-    fn make_table(&mut self, i: Inst) -> Result<Flow, Raise> {
-        let (items, fields) = (u32::from(i.b()), u32::from(i.c()));
+    pub(crate) fn make_table(&mut self, a: u32, items: u32, fields: u32) -> Result<Flow, Raise> {
         let t = self.insist(|vm| {
             let r = vm.heap.new_table(items, fields);
             vm.memory(r)
         })?;
-        let a = u32::from(i.a());
         self.put(a, Value::object(Tag::Table, t));
-        self.breathe(self.this().base + a + 1)
+        let flow = self.breathe(self.this().base + a + 1)?;
+        self.go_on(flow)
     }
 
     #[inline(never)]
-    fn set_list(&mut self, i: Inst, start: u32) -> Result<Flow, Raise> {
-        let at = self.this().base + u32::from(i.a());
-        let count = if i.b() == 0 {
-            self.top - at - 1
-        } else {
-            u32::from(i.b())
-        };
+    fn set_list(&mut self, a: u32, count: u32, start: u32) -> Result<Flow, Raise> {
+        let at = self.this().base + a;
+        let count = if count == 0 { self.top - at - 1 } else { count };
         let t = self.get(at).as_ref();
         self.charge(u64::from(count) / 8)?;
         self.insist(|vm| {
@@ -380,7 +380,7 @@ impl Vm {
     }
 
     #[inline(never)]
-    fn make_box(&mut self, register: u32) -> Result<Flow, Raise> {
+    pub(crate) fn make_box(&mut self, register: u32) -> Result<Flow, Raise> {
         let v = self.get(self.this().base + register);
         let v = self.stored(v)?;
         let b = self.insist(|vm| {
@@ -389,7 +389,8 @@ impl Vm {
         })?;
         self.put(register, Value::object(Tag::Box, b));
         // Parameters are boxed one after the other: those above are in use.
-        self.breathe(self.extent())
+        let flow = self.breathe(self.extent())?;
+        self.go_on(flow)
     }
 
     #[inline(never)]
@@ -409,18 +410,14 @@ impl Vm {
     }
 
     #[inline(never)]
-    fn copy_varargs(&mut self, i: Inst) -> Result<Flow, Raise> {
+    pub(crate) fn copy_varargs(&mut self, a: u32, wanted: u32) -> Result<Flow, Raise> {
         let f = *self.this();
-        let to = f.base + u32::from(i.a());
-        let wanted = if i.c() == 0 {
-            f.extra
-        } else {
-            u32::from(i.c()) - 1
-        };
+        let to = f.base + a;
+        let wanted = if wanted == 0 { f.extra } else { wanted - 1 };
         self.top = to;
         self.ensure_stack(wanted)?;
-        let from = f.base - f.extra;
-        // SAFETY: further arguments lie right below the base; there is room for those wanted.
+        let from = f.base - 1 - f.extra;
+        // SAFETY: further arguments lie right below the function's copy; there is room for those wanted.
         unsafe {
             core::ptr::copy(self.slot(from), self.slot(to), wanted.min(f.extra) as usize);
             for n in f.extra..wanted {
