@@ -260,6 +260,16 @@ int ps_host_conntrack_mark(const struct ps_packet *packet, u32 mark);
  * while the environment runs, its top level included.
  */
 void ps_host_timer(void *cookie, u64 due_ms);
+/*
+ * Stores: memory outside environments, by name, that environments share. ps_host_store_open() gives a
+ * handle for this environment (>= 0; the same name gives the same one), to memory of that size, all
+ * zero, unless there is one of that name; it stays for as long as an environment that opened it. Or -1
+ * (no memory), -2 (not now: only while the top level runs), -3 (too many). Between lock and unlock
+ * the memory is the caller's alone; NULL for a handle that is none.
+ */
+int ps_host_store_open(void *cookie, const u8 *name, size_t name_len, u64 size);
+u8 *ps_host_store_lock(void *cookie, u32 handle, size_t *len);
+void ps_host_store_unlock(void *cookie, u32 handle);
 /* A line of print() or p:log(); packet is NULL at load. Must not call back into the engine. */
 void ps_host_print(void *cookie, const struct ps_packet *packet, const u8 *text, size_t len);
 /* A contained panic's place, for one log line. */

@@ -25,6 +25,7 @@ static void ps_env_free(struct ps_env *env)
 	mutex_lock(&pn->lock);
 	pn->memory -= env->region_len;
 	mutex_unlock(&pn->lock);
+	ps_store_release(env);
 	vfree(env->region);
 	kfree(env->mail);
 	kfree(env);
@@ -108,6 +109,7 @@ static struct ps_env *ps_env_make(struct ps_version *version, u32 state, u64 mem
 	ps_frame_leave_slow(&frame);
 	env->load_text = NULL;
 	if (ret) {
+		ps_store_recover(env);
 		err->used += used;
 		err->at[err->used] = '\0';
 		ps_env_free(env);

@@ -35,6 +35,7 @@ static int __net_init ps_net_enter(struct net *net)
 	mutex_init(&pn->lock);
 	INIT_LIST_HEAD(&pn->versions);
 	INIT_LIST_HEAD(&pn->stages);
+	INIT_LIST_HEAD(&pn->stores);
 	xa_init(&pn->rules);
 	*(struct ps_net **)net_generic(net, ps_net_id) = pn;
 	err = ps_proc_init(pn);

@@ -16,11 +16,13 @@
  *   host.c      what the engine asks of the kernel
  *   conntrack.c what connection tracking knows of a packet
  *   timer.c     timers of scripts
+ *   store.c     memory that environments share by name
  *   frame.c     who is inside the engine
  *   text.c      texts in the making
  *
  * Locks, outer first: ps_net.load_lock (one compilation or environment in the making),
- * ps_net.lock (the lists), ps_env.lock (a packet in the engine). The first two sleep.
+ * ps_net.lock (the lists), ps_env.lock (a packet in the engine), ps_store.lock (its look into a
+ * store). The first two sleep.
  *
  * Life: a rule holds a binding (swapped under RCU), a binding an environment, an environment its
  * version, a version its ps_net. Packets hold nothing: they run under RCU, and memory goes after a
@@ -50,6 +52,7 @@
 #define PS_FAMILIES 2		/* IPv4, IPv6 */
 #define PS_OUTCOMES 8		/* enum ps_verdict up to PS_STOLEN, then PS_OUTCOME_ERROR */
 #define PS_OUTCOME_ERROR 7
+#define PS_STORES_MAX 17	/* names that a script declares, and the waiting hellos of TLS */
 #define PS_DEPTH_MAX 3		/* runs of a task inside one another */
 
 struct genl_family;
@@ -135,6 +138,7 @@ struct ps_net {
 	struct mutex lock;
 	struct list_head versions;
 	struct list_head stages;
+	struct list_head stores;
 	struct xarray rules;
 	unsigned long last_rule;
 	u64 last_taken;
@@ -347,6 +351,8 @@ struct ps_mail {
  * @users: rules, stages and LOAD; under ps_net.lock
  * @stale: not for new rules: another of the same state took its place
  * @timer_due: when @timer_work has to run, at the latest
+ * @stores: that it opened, by handle
+ * @store_locked: that the engine is looking into
  * @load_text: while the top level runs: where print() goes
  */
 struct ps_env {
@@ -361,6 +367,9 @@ struct ps_env {
 	struct delayed_work mail_work;
 	struct delayed_work timer_work;
 	u64 timer_due;
+	struct ps_store *stores[PS_STORES_MAX];
+	unsigned int store_count;
+	struct ps_store *store_locked;
 
 	struct list_head list;
 	struct ps_version *version;
@@ -416,6 +425,11 @@ void ps_env_put_user(struct ps_env *env);
 int ps_env_find_function(struct ps_env *env, const char *name, struct ps_text *err);
 size_t ps_env_error_text(struct ps_env *env, u8 *buf, size_t len);
 u64 ps_env_live(struct ps_env *env);
+
+/* ---- store.c --------------------------------------------------------------------------------- */
+
+void ps_store_recover(struct ps_env *env);
+void ps_store_release(struct ps_env *env);
 
 /* ---- timer.c --------------------------------------------------------------------------------- */
 

@@ -77,7 +77,9 @@ static noinline unsigned int ps_conclude(struct ps_env *env, const struct ps_rul
 	counts->outcome[PS_OUTCOME_ERROR]++;
 	env->errors++;
 	/* Of an engine that panicked the log knows already. */
-	if (status != PS_STATUS_POISONED)
+	if (status == PS_STATUS_POISONED)
+		ps_store_recover(env);
+	else
 		ps_mail_error(env);
 	return ps_on_error(rule);
 }

@@ -60,7 +60,9 @@ void ps_timer_work(struct work_struct *work)
 	env->timer_due = timed.next;
 	if (timed.ran && timed.status != PS_STATUS_OK) {
 		env->errors++;
-		if (timed.status != PS_STATUS_POISONED)
+		if (timed.status == PS_STATUS_POISONED)
+			ps_store_recover(env);
+		else
 			ps_mail_error(env);
 	}
 	if (timed.next != PS_NEVER)

@@ -10,6 +10,7 @@ use crate::bytecode::image::Image;
 use crate::bytecode::verify::verify;
 use crate::host::{Answer, PACKET_MATCH, Packet, Status, Timed};
 use crate::memory::Usage;
+use crate::packet::dissect::split;
 use crate::packet::objects::timer;
 use crate::packet::verdict;
 use crate::value::{Tag, Value};
@@ -177,10 +178,14 @@ pub unsafe fn usage(region: *mut u8) -> Usage {
 impl Vm {
     /// Runs the program's top level.
     pub fn run_main(&mut self) -> Result<(), Raise> {
+        if self.program().is_some_and(|image| split::is_asked(&image)) {
+            split::prepare(self);
+        }
         let main = self.main_function(0)?;
         let result = self.call_from_host(main, &[], 0, |_, _| ());
         self.reserve = 0;
         self.finalizer_reserve = 0;
+        self.packet.loading = false;
         result
     }
 

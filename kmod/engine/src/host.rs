@@ -13,6 +13,8 @@ pub mod at_hand;
 #[cfg(feature = "user")]
 pub mod frame;
 #[cfg(feature = "user")]
+pub mod stores;
+#[cfg(feature = "user")]
 pub mod user;
 
 use core::cell::UnsafeCell;
@@ -39,6 +41,18 @@ mod sys {
         pub(super) fn ps_host_conntrack_id(p: *const Packet) -> u32;
         pub(super) fn ps_host_conntrack_mark(p: *const Packet, mark: u32) -> i32;
         pub(super) fn ps_host_timer(cookie: *mut c_void, due: u64);
+        pub(super) fn ps_host_store_open(
+            cookie: *mut c_void,
+            name: *const u8,
+            len: usize,
+            size: u64,
+        ) -> i32;
+        pub(super) fn ps_host_store_lock(
+            cookie: *mut c_void,
+            handle: u32,
+            len: *mut usize,
+        ) -> *mut u8;
+        pub(super) fn ps_host_store_unlock(cookie: *mut c_void, handle: u32);
         pub(super) fn ps_host_print(
             cookie: *mut c_void,
             p: *const Packet,
@@ -48,7 +62,10 @@ mod sys {
     }
 }
 #[cfg(feature = "user")]
-use user as sys;
+mod sys {
+    pub(super) use super::stores::*;
+    pub(super) use super::user::*;
+}
 
 /// `NFPROTO_IPV4`.
 pub const FAMILY_IPV4: u8 = 2;
@@ -270,6 +287,56 @@ const _: () = assert!(
 pub unsafe fn arm_timer(cookie: *mut c_void, due: u64) {
     // SAFETY: the caller vouches for the cookie.
     unsafe { sys::ps_host_timer(cookie, due) }
+}
+
+/// Why a store could not be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoStore {
+    /// There is no memory for it, or not so much may be used.
+    Memory,
+    /// Stores are made while a script is loaded, and at no other time.
+    NotNow,
+    /// The environment has as many as it may.
+    TooMany,
+}
+
+/// The store of that name, for this environment: memory of that size, all zero, unless there is one
+/// already. It is there at least as long as the environment is.
+///
+/// # Safety
+///
+/// As [`arm_timer`].
+pub unsafe fn open_store(cookie: *mut c_void, name: &[u8], size: u64) -> Result<u32, NoStore> {
+    // SAFETY: the name is readable, and the caller vouches for the cookie.
+    let handle = unsafe { sys::ps_host_store_open(cookie, name.as_ptr(), name.len(), size) };
+    match handle {
+        -2 => Err(NoStore::NotNow),
+        -3 => Err(NoStore::TooMany),
+        handle => u32::try_from(handle).map_err(|_| NoStore::Memory),
+    }
+}
+
+/// Hands the memory of a store to `f`, which has it for itself meanwhile, and must open no other.
+///
+/// # Safety
+///
+/// As [`arm_timer`].
+pub unsafe fn with_store<T>(
+    cookie: *mut c_void,
+    handle: u32,
+    f: impl FnOnce(&mut [u8]) -> T,
+) -> Option<T> {
+    let mut len = 0;
+    // SAFETY: the caller vouches for the cookie; the host checks the handle.
+    let memory = unsafe { sys::ps_host_store_lock(cookie, handle, &raw mut len) };
+    if memory.is_null() {
+        return None;
+    }
+    // SAFETY: the host gives that many bytes to nobody else until they are unlocked.
+    let result = f(unsafe { core::slice::from_raw_parts_mut(memory, len) });
+    // SAFETY: as above; it is locked.
+    unsafe { sys::ps_host_store_unlock(cookie, handle) };
+    Some(result)
 }
 
 /// Milliseconds of the host's tick clock.

@@ -32,6 +32,7 @@ pub mod memory;
 pub mod number;
 pub mod packet;
 pub mod stdlib;
+pub mod store;
 #[cfg(feature = "user")]
 pub mod user;
 pub mod value;

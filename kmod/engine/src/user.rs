@@ -218,7 +218,13 @@ pub struct Environment {
     mapping: Mapping,
     // The machine reads the image and calls the print function by pointer.
     _program: Box<Program>,
-    _print: Box<Print>,
+    print: Box<Print>,
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        crate::host::stores::release(core::ptr::from_mut::<Print>(&mut self.print).cast());
+    }
 }
 
 impl Environment {
@@ -289,7 +295,7 @@ impl Environment {
             region,
             mapping,
             _program: program,
-            _print: print,
+            print,
         };
         if made {
             Ok(env)

@@ -77,6 +77,37 @@ int ps_host_conntrack_mark(const struct ps_packet *packet, u32 mark)
 	return 0;
 }
 
+/* One store, whatever its name. */
+static u8 *store;
+static size_t store_len;
+static bool store_locked;
+
+int ps_host_store_open(void *cookie, const u8 *name, size_t name_len, u64 size)
+{
+	(void)cookie, (void)name, (void)name_len;
+	if (!store) {
+		store = calloc(1, size);
+		store_len = size;
+	}
+	return 0;
+}
+
+u8 *ps_host_store_lock(void *cookie, u32 handle, size_t *len)
+{
+	(void)cookie;
+	if (handle || !store || store_locked)
+		return NULL;
+	store_locked = true;
+	*len = store_len;
+	return store;
+}
+
+void ps_host_store_unlock(void *cookie, u32 handle)
+{
+	(void)cookie, (void)handle;
+	store_locked = false;
+}
+
 void ps_host_timer(void *cookie, u64 due_ms)
 {
 	(void)cookie;
@@ -370,6 +401,25 @@ static void check_errors(void)
 	      strstr(last_error(&script), "number 3\n"), "a later one has: %s", script.err);
 }
 
+static void check_stores(void)
+{
+	static const char text[] =
+		"local m = map { name = 'counts', max = 4 }\n"
+		"function f(p) if m:incr(p.src) == 3 then return DROP end return ACCEPT end";
+	struct script script[2];
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		check(load(&script[i], text), "%s", script[i].err);
+	for (i = 0; i < 4; i++) {
+		struct ps_result result = run(&script[i % 2], find(&script[i % 2], "f"));
+
+		check(result.what == (i == 2 ? PS_DROP : PS_ACCEPT),
+		      "two scripts count together: %u", i);
+	}
+	check(!store_locked, "it is left unlocked");
+}
+
 /* Needs an object with the feature "mistake". */
 static void check_panics(void)
 {
@@ -433,6 +483,7 @@ int main(int argc, char **argv)
 		return run_file(argv[1], argc > 2 ? atoi(argv[2]) : 1);
 	check_loading();
 	check_timers();
+	check_stores();
 	check_verdicts();
 	check_errors();
 	check_breathing();

@@ -28,7 +28,9 @@ const PARTS: [&str; 11] = [
 ];
 
 /// Of members of the workspace that are not built, cargo wants to see that they exist.
-const MEMBERS: [&str; 5] = [
+const MEMBERS: [&str; 7] = [
+    "tests/fuzz/Cargo.toml",
+    "tests/fuzz/src/lib.rs",
     "tests/guest/Cargo.toml",
     "tests/guest/src/lib.rs",
     "tests/guest/src/main.rs",

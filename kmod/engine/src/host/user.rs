@@ -303,7 +303,7 @@ impl State {
     }
 }
 
-pub(super) fn ps_host_now_ms() -> u64 {
+pub(in crate::host) fn ps_host_now_ms() -> u64 {
     CLOCK.with(Cell::get).unwrap_or_else(|| {
         static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
         START
@@ -323,7 +323,7 @@ pub(super) fn cpu_seconds() -> f64 {
     clock() as f64 / 1_000_000.0
 }
 
-pub(super) fn ps_host_unix_time() -> i64 {
+pub(in crate::host) fn ps_host_unix_time() -> i64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs() as i64)
@@ -340,7 +340,12 @@ pub(super) unsafe fn ps_host_describe(p: *const Packet) {
 /// # Safety
 ///
 /// `p` is the raw packet of a live [`UserPacket`], and `to` is writable for `len` bytes.
-pub(super) unsafe fn ps_host_read(p: *const Packet, offset: u32, to: *mut u8, len: u32) -> i32 {
+pub(in crate::host) unsafe fn ps_host_read(
+    p: *const Packet,
+    offset: u32,
+    to: *mut u8,
+    len: u32,
+) -> i32 {
     // SAFETY: the caller's promise; the buffers are only read.
     let (linear, rest, to) = unsafe {
         let state = (*p).skb.cast::<State>();
@@ -366,7 +371,7 @@ pub(super) unsafe fn ps_host_read(p: *const Packet, offset: u32, to: *mut u8, le
 /// # Safety
 ///
 /// `p` is the raw packet of a live [`UserPacket`] that nobody else uses meanwhile.
-pub(super) unsafe fn ps_host_make_writable(p: *mut Packet, len: u32) -> i32 {
+pub(in crate::host) unsafe fn ps_host_make_writable(p: *mut Packet, len: u32) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
         let state = (*p).skb.cast::<State>();
@@ -393,7 +398,12 @@ pub(super) unsafe fn ps_host_make_writable(p: *mut Packet, len: u32) -> i32 {
 /// # Safety
 ///
 /// `p` is the raw packet of a live [`UserPacket`] that nobody else uses meanwhile.
-pub(super) unsafe fn ps_host_resize(p: *mut Packet, offset: u32, old: u32, new: u32) -> i32 {
+pub(in crate::host) unsafe fn ps_host_resize(
+    p: *mut Packet,
+    offset: u32,
+    old: u32,
+    new: u32,
+) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
         let state = (*p).skb.cast::<State>();
@@ -419,7 +429,7 @@ pub(super) unsafe fn ps_host_resize(p: *mut Packet, offset: u32, old: u32, new: 
 /// # Safety
 ///
 /// `p` is a packet that nobody else uses meanwhile.
-pub(super) unsafe fn ps_host_set_mark(p: *mut Packet, mark: u32) {
+pub(in crate::host) unsafe fn ps_host_set_mark(p: *mut Packet, mark: u32) {
     // SAFETY: the caller's promise.
     unsafe { (*p).more.get_mut().mark = mark }
 }
@@ -427,7 +437,7 @@ pub(super) unsafe fn ps_host_set_mark(p: *mut Packet, mark: u32) {
 /// # Safety
 ///
 /// `p` is a packet that nobody else uses meanwhile.
-pub(super) unsafe fn ps_host_set_priority(p: *mut Packet, priority: u32) {
+pub(in crate::host) unsafe fn ps_host_set_priority(p: *mut Packet, priority: u32) {
     // SAFETY: the caller's promise.
     unsafe { (*p).more.get_mut().priority = priority }
 }
@@ -435,7 +445,7 @@ pub(super) unsafe fn ps_host_set_priority(p: *mut Packet, priority: u32) {
 /// # Safety
 ///
 /// `p` is the raw packet of a live [`UserPacket`], and `buf` holds 16 bytes.
-pub(super) unsafe fn ps_host_ifname(p: *const Packet, which: u32, buf: *mut u8) -> usize {
+pub(in crate::host) unsafe fn ps_host_ifname(p: *const Packet, which: u32, buf: *mut u8) -> usize {
     // SAFETY: the caller's promise.
     unsafe {
         let state = (*p).skb.cast::<State>();
@@ -449,7 +459,7 @@ pub(super) unsafe fn ps_host_ifname(p: *const Packet, which: u32, buf: *mut u8) 
 /// # Safety
 ///
 /// `p` is the raw packet of a live [`UserPacket`].
-pub(super) unsafe fn ps_host_csum_partial(p: *const Packet) -> bool {
+pub(in crate::host) unsafe fn ps_host_csum_partial(p: *const Packet) -> bool {
     // SAFETY: the caller's promise.
     unsafe { (*(*p).skb.cast::<State>()).partial }
 }
@@ -457,7 +467,7 @@ pub(super) unsafe fn ps_host_csum_partial(p: *const Packet) -> bool {
 /// # Safety
 ///
 /// `p` is the raw packet of a live [`UserPacket`], and `to` is writable.
-pub(super) unsafe fn ps_host_conntrack(p: *const Packet, to: *mut Conntrack) -> i32 {
+pub(in crate::host) unsafe fn ps_host_conntrack(p: *const Packet, to: *mut Conntrack) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
         let state = (*p).skb.cast::<State>();
@@ -474,7 +484,7 @@ pub(super) unsafe fn ps_host_conntrack(p: *const Packet, to: *mut Conntrack) -> 
 /// # Safety
 ///
 /// `p` is the raw packet of a live [`UserPacket`].
-pub(super) unsafe fn ps_host_conntrack_id(p: *const Packet) -> u32 {
+pub(in crate::host) unsafe fn ps_host_conntrack_id(p: *const Packet) -> u32 {
     // SAFETY: the caller's promise.
     unsafe { (*(*p).skb.cast::<State>()).conntrack }.map_or(0, |(_, id)| id)
 }
@@ -482,7 +492,7 @@ pub(super) unsafe fn ps_host_conntrack_id(p: *const Packet) -> u32 {
 /// # Safety
 ///
 /// `p` is the raw packet of a live [`UserPacket`] that nobody else uses meanwhile.
-pub(super) unsafe fn ps_host_conntrack_mark(p: *const Packet, mark: u32) -> i32 {
+pub(in crate::host) unsafe fn ps_host_conntrack_mark(p: *const Packet, mark: u32) -> i32 {
     // SAFETY: the caller's promise.
     unsafe {
         let state = (*p).skb.cast::<State>();
@@ -501,13 +511,13 @@ pub(super) unsafe fn ps_host_conntrack_mark(p: *const Packet, mark: u32) -> i32 
 /// # Safety
 ///
 /// Nothing is asked of the caller: the shim's function is unsafe to call, and so its double.
-pub(super) unsafe fn ps_host_timer(_cookie: *mut c_void, _due: u64) {}
+pub(in crate::host) unsafe fn ps_host_timer(_cookie: *mut c_void, _due: u64) {}
 
 /// # Safety
 ///
 /// `cookie` is null or a live `*mut Print` that nobody else uses meanwhile; `text` is readable for
 /// `len` bytes.
-pub(super) unsafe fn ps_host_print(
+pub(in crate::host) unsafe fn ps_host_print(
     cookie: *mut c_void,
     _packet: *const Packet,
     text: *const u8,

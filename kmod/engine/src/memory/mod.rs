@@ -28,7 +28,7 @@
 
 pub mod cell;
 mod gc;
-mod strings;
+pub(crate) mod strings;
 pub mod table;
 
 use crate::value::{Ref, Tag, Value};

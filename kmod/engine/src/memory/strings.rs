@@ -432,7 +432,7 @@ unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
 }
 
 /// SipHash-1-3.
-fn siphash(key: [u64; 2], bytes: &[u8]) -> u64 {
+pub(crate) fn siphash(key: [u64; 2], bytes: &[u8]) -> u64 {
     let mut v = [
         key[0] ^ 0x736f_6d65_7073_6575,
         key[1] ^ 0x646f_7261_6e64_6f6d,

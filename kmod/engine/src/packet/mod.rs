@@ -43,6 +43,10 @@ pub struct Current {
     hot: &'static [Hot; 256],
     /// The packet of which a string that shows its bytes was given out.
     shown: u32,
+    /// The store of ClientHellos that wait for their other segments.
+    pub hellos: Option<u32>,
+    /// The top level has not ended: what has a name may be declared.
+    pub loading: bool,
     /// Where the headers are: see [`Current::locate`].
     places: Places,
 }
@@ -54,6 +58,8 @@ impl Current {
             hand: AtHand::new(),
             hot: &HOT[0],
             shown: 0,
+            hellos: None,
+            loading: true,
             places: Places::NONE,
         }
     }

@@ -5,6 +5,7 @@
 
 mod examples;
 mod script;
+mod stores;
 mod timers;
 mod torture;
 mod values;

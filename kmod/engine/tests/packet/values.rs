@@ -542,7 +542,10 @@ fn maps_are_bounded_and_forget_in_time() {
     set_clock(None);
     for (call, message) in [
         ("local m = map { max = -1 }", "map: max is a whole number"),
-        ("local m = map { name = 'x' }", "maps with a name"),
+        (
+            "local m = map { name = 'x' }",
+            "map 'x': what has a name is declared when its script is loaded",
+        ),
         (
             "local m = map {} m:set({}, 1)",
             "a key is a boolean, a number, an address or a short string",

@@ -7,6 +7,7 @@
 
 pub mod dns;
 pub mod http;
+pub(crate) mod split;
 pub mod tls;
 
 use super::access::{addr4, value_of};
@@ -29,7 +30,11 @@ pub fn get(vm: &mut Vm, v: Value, field: &Field) -> Result<Value, Raise> {
         return view(vm, kind);
     }
     let offset = (v.payload >> 32) as u32;
-    let message = message(vm, offset)?;
+    let message = if offset == split::ASSEMBLED {
+        split::assembled(vm)?
+    } else {
+        message(vm, offset)?
+    };
     match field.what {
         What::DnsInt { word, shift, width } => {
             let bits = dns::word(vm.bytes(message), usize::from(word).wrapping_mul(2));
@@ -114,10 +119,7 @@ fn view(vm: &mut Vm, kind: Kind) -> Result<Value, Raise> {
             let message = message(vm, from)?;
             http::tftp_operation(vm.bytes(message)).is_some()
         }
-        (Kind::Tls, Transport::Tcp) => {
-            let message = message(vm, from)?;
-            tls::is_hello(vm.bytes(message))
-        }
+        (Kind::Tls, Transport::Tcp) if len > 0 => return hello(vm, from),
         (Kind::Http, Transport::Tcp) => {
             let message = message(vm, from)?;
             let bytes = vm.bytes(message);
@@ -130,6 +132,26 @@ fn view(vm: &mut Vm, kind: Kind) -> Result<Value, Raise> {
     } else {
         Value::NIL
     })
+}
+
+/// The view of the ClientHello that begins in this segment, or began in an earlier one.
+fn hello(vm: &mut Vm, from: u32) -> Result<Value, Raise> {
+    let message = message(vm, from)?;
+    let bytes = vm.bytes(message);
+    if tls::is_hello(bytes) {
+        if tls::record_len(bytes) > bytes.len() {
+            split::begin(vm, message)?;
+        }
+        return Ok(vm.packet.view(Kind::Tls, from));
+    }
+    let begins = tls::may_become_hello(bytes);
+    if split::go_on(vm, message)? {
+        return Ok(split::view(vm));
+    }
+    if begins {
+        split::begin(vm, message)?;
+    }
+    Ok(Value::NIL)
 }
 
 /// The message at an offset, as a string value for this module's own use: bytes of the packet that

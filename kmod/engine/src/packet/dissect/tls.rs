@@ -56,6 +56,25 @@ pub fn is_hello(payload: &[u8]) -> bool {
     matches!(payload, [0x16, 3, 0..=4, _, _, 1, ..])
 }
 
+/// Bytes after which it is sure whether a payload begins with one.
+pub const SURE: usize = 6;
+
+/// Whether a payload too short for that may be the beginning of one.
+pub fn may_become_hello(payload: &[u8]) -> bool {
+    matches!(
+        payload,
+        [0x16] | [0x16, 3] | [0x16, 3, 0..=4] | [0x16, 3, 0..=4, _] | [0x16, 3, 0..=4, _, _]
+    )
+}
+
+/// Bytes of the first record of a payload, its head included.
+pub fn record_len(payload: &[u8]) -> usize {
+    match payload {
+        [_, _, _, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])).wrapping_add(5),
+        _ => 0,
+    }
+}
+
 /// Reads a ClientHello. What the packet does not hold whole is absent.
 pub fn hello(payload: &[u8]) -> Option<Hello> {
     if !is_hello(payload) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sets of domain names: `domainset{…}`.
 
+use super::named::{self, Written, put_named};
 use super::{Class, new_set, shown};
+use crate::host;
 use crate::value::{Ref, Value};
 use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
@@ -28,10 +30,13 @@ pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 pub(super) fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<(), Raise> {
     let mut text = [0; LONGEST];
     match lower(vm.bytes(name), &mut text) {
-        Some(domain) if !domain.is_empty() => {
-            let table = vm.heap.object_value(set).as_ref();
-            vm.raw_set_str(table, domain, value)
-        }
+        Some(domain) if !domain.is_empty() => match named::handle(vm, set) {
+            Some(store) => put_named(vm, store, domain, value),
+            None => {
+                let table = vm.heap.object_value(set).as_ref();
+                vm.raw_set_str(table, domain, value)
+            }
+        },
         _ => Err(no_domain(vm, name)),
     }
 }
@@ -49,12 +54,13 @@ fn no_domain(vm: &mut Vm, name: Value) -> Raise {
 /// What the longest suffix of a name that is in the set holds; nil when none is.
 pub(super) fn find(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
     let name = vm.check_str(f, 1)?;
-    let table = vm.heap.object_value(set).as_ref();
     let bytes = vm.bytes(name);
-    let (found, asked) = if bytes.iter().any(u8::is_ascii_uppercase) {
-        find_lowered(vm, table, bytes)
+    let (found, asked) = if let Some(store) = named::handle(vm, set) {
+        return find_named(vm, store, name);
+    } else if bytes.iter().any(u8::is_ascii_uppercase) {
+        find_lowered(vm, set, bytes)
     } else {
-        find_suffix(vm, table, bytes.strip_suffix(b".").unwrap_or(bytes))
+        find_plain(vm, set, bytes.strip_suffix(b".").unwrap_or(bytes))
     };
     vm.charge(asked)?;
     Ok(found)
@@ -62,26 +68,50 @@ pub(super) fn find(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
 
 /// The same for a name with capitals.
 #[inline(never)]
-fn find_lowered(vm: &Vm, table: Ref, name: &[u8]) -> (Value, u64) {
+fn find_lowered(vm: &Vm, set: Ref, name: &[u8]) -> (Value, u64) {
     let mut text = [0; LONGEST];
-    lower(name, &mut text).map_or((Value::NIL, 1), |name| find_suffix(vm, table, name))
+    lower(name, &mut text).map_or((Value::NIL, 1), |name| find_plain(vm, set, name))
 }
 
-/// What the longest suffix of a name that is a key of the table holds, and how many were tried. A
-/// name longer than any domain's has none.
-fn find_suffix(vm: &Vm, table: Ref, name: &[u8]) -> (Value, u64) {
+/// What the set's own table holds.
+fn find_plain(vm: &Vm, set: Ref, name: &[u8]) -> (Value, u64) {
+    let table = vm.heap.object_value(set).as_ref();
+    let (found, asked) = find_suffix(name, |rest| {
+        let found = vm.heap.get_bytes(table, rest);
+        (!found.is_nil()).then_some(found)
+    });
+    (found.unwrap_or(Value::NIL), asked)
+}
+
+/// What a set with a name holds.
+#[inline(never)]
+fn find_named(vm: &mut Vm, store: u32, name: Value) -> Result<Value, Raise> {
+    let (mut text, mut value) = ([0; LONGEST], Written::new());
+    let name = lower(vm.bytes(name), &mut text).unwrap_or(&[]);
+    let now = host::now_ms();
+    let asked = named::with(vm, store, |store| {
+        find_suffix(name, |rest| value.read(store, rest, now).then_some(())).1
+    });
+    // A question costs a lock and a hash of its own.
+    vm.charge(asked.wrapping_mul(2))?;
+    value.value(vm)
+}
+
+/// What the longest suffix of a name has, and how many were tried. A name longer than any domain's
+/// has none.
+#[inline(always)]
+fn find_suffix<T>(name: &[u8], mut look: impl FnMut(&[u8]) -> Option<T>) -> (Option<T>, u64) {
     let mut asked = 0_u64;
     let mut rest = if name.len() <= LONGEST { name } else { &[] };
     while !rest.is_empty() {
         asked = asked.wrapping_add(1).wrapping_add(rest.len() as u64 / 32);
-        let found = vm.heap.get_bytes(table, rest);
-        if !found.is_nil() {
-            return (found, asked);
+        if let Some(found) = look(rest) {
+            return (Some(found), asked);
         }
         let Some(dot) = rest.iter().position(|b| *b == b'.') else {
             break;
         };
         rest = rest.get(dot.wrapping_add(1)..).unwrap_or(&[]);
     }
-    (Value::NIL, asked)
+    (None, asked)
 }

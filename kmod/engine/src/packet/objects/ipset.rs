@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sets of networks: `ipset{…}`.
 
+use super::named::{self, Written, put_named};
 use super::{Class, new_set, shown};
+use crate::host;
 use crate::packet::address::{self, Address};
 use crate::packet::library::address_of;
 use crate::value::{Ref, Value};
@@ -17,8 +19,8 @@ const ZERO4: u64 = 1 << 32;
 const ZERO6: u64 = 1 << 33;
 
 /// The words of a set.
-fn words(vm: &Vm, set: Ref) -> (u64, u128) {
-    let bytes = vm.heap.object_bytes(set);
+fn words(bytes: &[u8]) -> (u64, u128) {
+    let bytes = bytes.get(..LENGTHS as usize).unwrap_or(&[]);
     let narrow = bytes
         .first_chunk()
         .map_or(0, |word| u64::from_ne_bytes(*word));
@@ -29,8 +31,8 @@ fn words(vm: &Vm, set: Ref) -> (u64, u128) {
 }
 
 /// Notes that a prefix length occurs.
-fn note(vm: &mut Vm, set: Ref, address: Address, len: u8) {
-    let (mut narrow, mut wide) = words(vm, set);
+fn note(bytes: &mut [u8], address: Address, len: u8) {
+    let (mut narrow, mut wide) = words(bytes);
     match (address, len.checked_sub(1)) {
         (Address::V4(_), None) => narrow |= ZERO4,
         (Address::V6(_), None) => narrow |= ZERO6,
@@ -38,7 +40,7 @@ fn note(vm: &mut Vm, set: Ref, address: Address, len: u8) {
         (Address::V6(_), Some(bit)) => wide |= 1_u128.unbounded_shl(u32::from(bit)),
     }
     let all = narrow.to_ne_bytes().into_iter().chain(wide.to_ne_bytes());
-    for (to, from) in vm.heap.object_bytes_mut(set).iter_mut().zip(all) {
+    for (to, from) in bytes.iter_mut().zip(all) {
         *to = from;
     }
 }
@@ -82,13 +84,37 @@ pub(super) fn put(vm: &mut Vm, set: Ref, network: Value, value: Value) -> Result
             Bytes(text.as_bytes())
         )));
     };
+    if let Some(store) = named::handle(vm, set) {
+        let (key, key_len) = store_key(address, len);
+        put_named(vm, store, key.get(..key_len).unwrap_or(&[]), value)?;
+        named::with(vm, store, |store| {
+            let mut own = store.own();
+            note(&mut own, address, len);
+            store.set_own(&own);
+        });
+        return Ok(());
+    }
     let table = vm.heap.object_value(set).as_ref();
     match address {
         Address::V4(a) => vm.raw_set_int(table, narrow_key(a, len), value)?,
         Address::V6(a) => vm.raw_set_str(table, &wide_key(a, len), value)?,
     }
-    note(vm, set, address, len);
+    note(vm.heap.object_bytes_mut(set), address, len);
     Ok(())
+}
+
+/// The key of a network in a store, and how long it is.
+fn store_key(address: Address, len: u8) -> ([u8; 17], usize) {
+    match address {
+        Address::V4(a) => {
+            let mut key = [0; 17];
+            for (to, from) in key.iter_mut().zip(narrow_key(a, len).to_le_bytes()) {
+                *to = from;
+            }
+            (key, 8)
+        }
+        Address::V6(a) => (wide_key(a, len), 17),
+    }
 }
 
 /// What the longest network around an address holds; nil when none does.
@@ -104,25 +130,55 @@ pub(super) fn find(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
             }
         }
     };
+    if let Some(store) = named::handle(vm, set) {
+        let mut value = Written::new();
+        let now = host::now_ms();
+        let tried = named::with(vm, store, |store| {
+            let lengths = words(&store.own());
+            longest(address, lengths, |len| {
+                let (key, key_len) = store_key(address, len);
+                let key = key.get(..key_len).unwrap_or(&[]);
+                value.read(store, key, now).then_some(())
+            })
+            .1
+        });
+        vm.charge(tried.wrapping_mul(2))?;
+        return value.value(vm);
+    }
     let table = vm.heap.object_value(set).as_ref();
-    let (narrow, wide) = words(vm, set);
-    let (mut lengths, zero) = match address {
-        Address::V4(_) => (u128::from(narrow as u32), narrow & ZERO4 != 0),
-        Address::V6(_) => (wide, narrow & ZERO6 != 0),
-    };
-    // The longest first.
-    loop {
-        let len = 128_u32.wrapping_sub(lengths.leading_zeros()) as u8;
-        if len == 0 && !zero {
-            return Ok(Value::NIL);
-        }
-        vm.charge(1)?;
+    let lengths = words(vm.heap.object_bytes(set));
+    let (found, tried) = longest(address, lengths, |len| {
         let found = match address {
             Address::V4(a) => vm.heap.get_int(table, narrow_key(a, len)),
             Address::V6(a) => vm.heap.get_bytes(table, &wide_key(a, len)),
         };
-        if !found.is_nil() || len == 0 {
-            return Ok(found);
+        (!found.is_nil()).then_some(found)
+    });
+    vm.charge(tried)?;
+    Ok(found.unwrap_or(Value::NIL))
+}
+
+/// Tries the lengths that occur, the longest first; gives what was found, and how many were tried.
+#[inline(always)]
+fn longest<T>(
+    address: Address,
+    (narrow, wide): (u64, u128),
+    mut look: impl FnMut(u8) -> Option<T>,
+) -> (Option<T>, u64) {
+    let (mut lengths, zero) = match address {
+        Address::V4(_) => (u128::from(narrow as u32), narrow & ZERO4 != 0),
+        Address::V6(_) => (wide, narrow & ZERO6 != 0),
+    };
+    let mut tried = 0_u64;
+    loop {
+        let len = 128_u32.wrapping_sub(lengths.leading_zeros()) as u8;
+        if len == 0 && !zero {
+            return (None, tried);
+        }
+        tried = tried.wrapping_add(1);
+        let found = look(len);
+        if found.is_some() || len == 0 {
+            return (found, tried);
         }
         lengths &= !1_u128.unbounded_shl(u32::from(len).wrapping_sub(1));
     }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Bounded maps: `map{max =, ttl =}`.
+//! Bounded maps: `map{name =, max =, ttl =}`.
 //!
-//! What goes with an entry is the time at which it ends, in milliseconds, if it does.
+//! One without a name is the environment's own: two generations of keys, and what goes with an entry
+//! is the time at which it ends, in milliseconds, if it does. One with a name is a store.
 
 use super::generations::{self, Entry, OWN};
+use super::named::{self, Written, may_hold};
 use super::{Class, give, object};
 use crate::host;
+use crate::store::Refused;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::Raise;
@@ -13,16 +16,12 @@ use crate::vm::native::{Args, Step};
 
 /// Keys that are remembered, unless the specification says otherwise.
 const MAX: i64 = 10_000;
-/// The longest string that a map holds.
-const LONGEST: usize = 255;
 
-/// `map{max =, ttl =}`.
+/// `map{name =, max =, ttl =}`.
 pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let spec = vm.check_table(&f, 0)?;
-    if !vm.raw_get_str(spec, b"name").is_nil() {
-        return Err(vm.error(format_args!(
-            "map: maps with a name, shared by all scripts, are not there in this version"
-        )));
+    if let Some(map) = named::open(vm, spec, Class::Map)? {
+        return give(vm, Value::object(Tag::Object, map));
     }
     let max = whole(vm, spec, "max", MAX)?.max(1);
     let ttl = whole(vm, spec, "ttl", 0)?;
@@ -49,15 +48,14 @@ fn whole(vm: &mut Vm, spec: Ref, name: &str, default: i64) -> Result<u64, Raise>
 /// A key or a value that a map holds.
 fn check(vm: &mut Vm, f: &Args, i: u32, what: &str) -> Result<Value, Raise> {
     let v = vm.arg(f, i);
-    match v.tag {
-        Tag::False | Tag::True | Tag::Int | Tag::Float | Tag::Addr4 | Tag::Addr6 => Ok(v),
-        Tag::Str | Tag::Bytes if vm.bytes(v).len() <= LONGEST => Ok(v),
-        _ => Err(vm.arg_error(
-            f,
-            i,
-            format_args!("a {what} is a boolean, a number, an address or a short string"),
-        )),
+    if may_hold(vm, v) {
+        return Ok(v);
     }
+    Err(vm.arg_error(
+        f,
+        i,
+        format_args!("a {what} is a boolean, a number, an address or a short string"),
+    ))
 }
 
 /// A key's entry, without a value once its time has come.
@@ -84,8 +82,33 @@ pub(super) fn get(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.charge(4)?;
     let map = object(vm, &f, Class::Map)?;
     let key = check(vm, &f, 1, "key")?;
+    if let Some(store) = named::handle(vm, map) {
+        let (mut name, mut value) = (Written::new(), Written::new());
+        name.write_key(vm, key);
+        let now = host::now_ms();
+        named::with(vm, store, |store| value.read(store, name.bytes(), now));
+        let value = value.value(vm)?;
+        return give(vm, value);
+    }
     let entry = find(vm, map, key);
     give(vm, entry.value)
+}
+
+/// What a named map says that has no room.
+#[cold]
+fn full(vm: &mut Vm) -> Raise {
+    vm.error(format_args!(
+        "this entry is longer than all the memory of the map"
+    ))
+}
+
+/// The milliseconds that an entry of a named map is given, if it is given some of its own.
+fn own_ttl(vm: &mut Vm, f: &Args, i: u32) -> Result<Option<u32>, Raise> {
+    if vm.arg(f, i).is_nil() {
+        return Ok(None);
+    }
+    let ttl = vm.check_int(f, i)?;
+    Ok(Some(ttl.clamp(0, i64::from(u32::MAX)) as u32))
 }
 
 /// `m:set(key, value [, ttl])`; a value of nil forgets the key.
@@ -94,10 +117,23 @@ pub(super) fn set(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let map = object(vm, &f, Class::Map)?;
     let key = check(vm, &f, 1, "key")?;
     if vm.arg(&f, 2).is_nil() {
-        generations::remove(vm, map, key)?;
-        return Ok(Step::Return(0));
+        return forget(vm, map, key);
     }
     let value = check(vm, &f, 2, "value")?;
+    if let Some(store) = named::handle(vm, map) {
+        let ttl = own_ttl(vm, &f, 3)?;
+        let (mut name, mut written) = (Written::new(), Written::new());
+        name.write_key(vm, key);
+        written.write(vm, value);
+        let now = host::now_ms();
+        let done = named::with(vm, store, |store| {
+            Some(store.set(name.bytes(), written.bytes(), now, ttl))
+        });
+        return match done {
+            Some(Err(Refused::TooLong | Refused::Other)) => Err(full(vm)),
+            _ => Ok(Step::Return(0)),
+        };
+    }
     let end = end(vm, &f, 3, map)?;
     let entry = generations::find(vm, map, key);
     generations::put(vm, map, key, &entry, value, end)?;
@@ -112,19 +148,55 @@ pub(super) fn incr(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let key = check(vm, &f, 1, "key")?;
     let n = vm.opt_int(&f, 2, 1)?;
     let init = vm.opt_int(&f, 3, 0)?;
+    if let Some(store) = named::handle(vm, map) {
+        let ttl = own_ttl(vm, &f, 4)?;
+        let mut name = Written::new();
+        name.write_key(vm, key);
+        let now = host::now_ms();
+        let sum = named::with(vm, store, |store| {
+            let (key, mut value) = (name.bytes(), Written::new());
+            let there = value.read(store, key, now);
+            let old = if there { value.int()? } else { init };
+            let sum = old.wrapping_add(n);
+            value.write_int(sum);
+            if !(there && store.replace(key, value.bytes(), now)) {
+                store.set(key, value.bytes(), now, ttl).ok()?;
+            }
+            Some(sum)
+        });
+        return match sum {
+            Some(sum) => give(vm, Value::int(sum)),
+            None => Err(no_number(vm)),
+        };
+    }
     let entry = find(vm, map, key);
     let (old, end) = match entry.value.tag {
         Tag::Int => (entry.value.as_int(), entry.beside),
         Tag::Nil => (init, end(vm, &f, 4, map)?),
-        _ => {
-            return Err(vm.error(format_args!(
-                "incr: what this key has is not a whole number"
-            )));
-        }
+        _ => return Err(no_number(vm)),
     };
     let sum = Value::int(old.wrapping_add(n));
     generations::put(vm, map, key, &entry, sum, end)?;
     give(vm, sum)
+}
+
+#[cold]
+fn no_number(vm: &mut Vm) -> Raise {
+    vm.error(format_args!(
+        "incr: what this key has is not a whole number"
+    ))
+}
+
+/// Forgets a key.
+fn forget(vm: &mut Vm, map: Ref, key: Value) -> Result<Step, Raise> {
+    if let Some(store) = named::handle(vm, map) {
+        let mut name = Written::new();
+        name.write_key(vm, key);
+        named::with(vm, store, |store| store.remove(name.bytes()));
+    } else {
+        generations::remove(vm, map, key)?;
+    }
+    Ok(Step::Return(0))
 }
 
 /// `m:delete(key)`.
@@ -132,6 +204,5 @@ pub(super) fn delete(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.charge(6)?;
     let map = object(vm, &f, Class::Map)?;
     let key = check(vm, &f, 1, "key")?;
-    generations::remove(vm, map, key)?;
-    Ok(Step::Return(0))
+    forget(vm, map, key)
 }

@@ -11,6 +11,7 @@ mod domainset;
 mod generations;
 mod ipset;
 mod map;
+pub(super) mod named;
 pub mod timer;
 
 use super::read::Text;
@@ -58,6 +59,20 @@ impl Class {
             Self::Map => "map",
             Self::Dissector => "dissector",
             Self::Timer => "timer",
+        }
+    }
+}
+
+impl Class {
+    /// Its name in a sentence.
+    const fn with_article(self) -> &'static str {
+        match self {
+            Self::IpSet => "an ipset",
+            Self::DomainSet => "a domainset",
+            Self::Bucket => "a bucket",
+            Self::Map => "a map",
+            Self::Dissector => "a dissector",
+            Self::Timer => "a timer",
         }
     }
 }
@@ -132,17 +147,24 @@ fn shown(vm: &Vm, v: Value) -> Text {
 // --- sets --------------------------------------------------------------------------------------------
 
 /// A new set, filled with the entries of the table that it is made of: a list of texts, or texts with
-/// what is to be found there.
+/// what is to be found there. One with a name may be there already, and gets them in addition.
 fn new_set(vm: &mut Vm, f: &Args, class: Class, len: u32) -> Result<Step, Raise> {
     let entries = vm.check_table(f, 0)?;
-    let table = vm.new_table(0, 0)?;
-    let set = create(vm, class, len, Value::object(Tag::Table, table))?;
+    let set = if let Some(set) = named::open(vm, entries, class)? {
+        set
+    } else {
+        let table = vm.new_table(0, 0)?;
+        create(vm, class, len, Value::object(Tag::Table, table))?
+    };
+    let is_named = named::handle(vm, set).is_some();
     let v = Value::object(Tag::Object, set);
     vm.push(v)?;
     let mut key = Value::NIL;
     while let Some((k, v)) = vm.next(entries, key)? {
         vm.charge(4)?;
-        if k.tag == Tag::Int {
+        if is_named && matches!(vm.bytes(k), b"name" | b"max" | b"ttl") {
+            // The specification's own.
+        } else if k.tag == Tag::Int {
             put(vm, class, set, v, Value::boolean(true))?;
         } else {
             put(vm, class, set, k, v)?;
