@@ -4,10 +4,11 @@
 //! It is run by PUC Lua with its whole library, so a test may compute its cases or read them from
 //! a file. Each run loads the script afresh and sends its packets in order; see examples/README.md
 //! for the fields. Beyond them a packet may have `check`, a function that is called with what came
-//! of it: `{ verdict, reason, fuel, mark, packet }`, where `packet` is the bytes after the script.
+//! of it: `{ verdict, reason, fuel, mark, ct_mark, packet }`, where `packet` is the bytes after the script.
 
 use crate::error::{Error, Result};
 use mlua::{Function, Lua, Table, Value};
+use packetscript_engine::host::{Conntrack, FAMILY_IPV4, FAMILY_IPV6, Tuple};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -33,10 +34,14 @@ pub struct Run {
 
 /// A packet and what is expected of it.
 pub struct Packet {
-    /// Set the clock to so many milliseconds first.
+    /// Load the script anew first; named maps stay.
+    pub reload: bool,
+    /// Move the clock on to so many milliseconds first, and run the timers that are due meanwhile.
     pub at: Option<u64>,
-    /// Send it so often.
+    /// Send it so often; 0 lets time pass and sends nothing.
     pub times: u32,
+    /// The connection that it belongs to, and the connection's number.
+    pub ct: Option<(Conntrack, u32)>,
     /// What is sent.
     pub frame: Frame,
     /// Call this global function instead of process_packet.
@@ -45,8 +50,10 @@ pub struct Packet {
     pub expect: Option<String>,
     /// What came beside the verdict.
     pub reason: Option<String>,
-    /// An error with this text must come of it.
+    /// An error with this text must come of it; of a timer, when nothing is sent.
     pub error: Option<String>,
+    /// A line with this text must have been printed, by a timer before it or by the packet.
+    pub printed: Option<String>,
     /// Called with the outcome.
     check: Option<Function>,
 }
@@ -78,6 +85,8 @@ pub struct Outcome<'a> {
     pub fuel: u64,
     /// The packet's mark.
     pub mark: u32,
+    /// The mark of its connection.
+    pub ct_mark: Option<u32>,
     /// Its bytes.
     pub packet: &'a [u8],
 }
@@ -185,9 +194,9 @@ fn run_of(run: &Table) -> mlua::Result<Run> {
 }
 
 fn packet_of(packet: &Table) -> mlua::Result<Packet> {
-    const FIELDS: [&str; 14] = [
-        "proto", "src", "dst", "sport", "dport", "payload", "raw", "at", "times", "function",
-        "expect", "reason", "error", "check",
+    const FIELDS: [&str; 17] = [
+        "proto", "src", "dst", "sport", "dport", "payload", "raw", "ct", "reload", "at", "times",
+        "function", "expect", "reason", "error", "printed", "check",
     ];
     for pair in packet.pairs::<String, Value>() {
         let (key, _) = pair?;
@@ -232,32 +241,132 @@ fn packet_of(packet: &Table) -> mlua::Result<Packet> {
             "{src} and {dst} are of different IP versions"
         )));
     }
+    let frame = Frame {
+        proto,
+        src,
+        dst,
+        ports: (
+            packet.get::<Option<u16>>("sport")?.unwrap_or(4000),
+            packet.get::<Option<u16>>("dport")?.unwrap_or(80),
+        ),
+        payload: bytes("payload")?.unwrap_or_default(),
+        raw: bytes("raw")?,
+    };
+    let ct: Option<Table> = packet.get("ct")?;
     let out = Packet {
+        reload: packet.get::<Option<bool>>("reload")?.unwrap_or(false),
         at: packet.get("at")?,
-        times: packet.get::<Option<u32>>("times")?.unwrap_or(1).max(1),
-        frame: Frame {
-            proto,
-            src,
-            dst,
-            ports: (
-                packet.get::<Option<u16>>("sport")?.unwrap_or(4000),
-                packet.get::<Option<u16>>("dport")?.unwrap_or(80),
-            ),
-            payload: bytes("payload")?.unwrap_or_default(),
-            raw: bytes("raw")?,
-        },
+        times: packet.get::<Option<u32>>("times")?.unwrap_or(1),
+        ct: ct.map(|ct| connection(&ct, &frame)).transpose()?,
+        frame,
         function: packet.get("function")?,
         expect: packet.get("expect")?,
         reason: packet.get("reason")?,
         error: packet.get("error")?,
+        printed: packet.get("printed")?,
         check: packet.get("check")?,
     };
-    if out.expect.is_none() && out.error.is_none() && out.check.is_none() {
+    if out.times == 0 && (out.expect.is_some() || out.check.is_some()) {
         return Err(mlua::Error::runtime(
-            "none of expect, error, check: nothing is tested",
+            "times = 0 sends nothing, so there is no verdict: use printed or error",
+        ));
+    }
+    let of_packet = out.expect.is_none() && out.check.is_none();
+    // Letting time pass is a step on the way to a test.
+    if of_packet && out.error.is_none() && out.printed.is_none() && out.times > 0 {
+        return Err(mlua::Error::runtime(
+            "none of expect, error, printed, check: nothing is tested",
         ));
     }
     Ok(out)
+}
+
+/// The connection that a test puts a packet into: unless it says otherwise, the packet is the first
+/// of it, and answers come back the same way.
+fn connection(ct: &Table, frame: &Frame) -> mlua::Result<(Conntrack, u32)> {
+    for pair in ct.pairs::<String, Value>() {
+        let (key, _) = pair?;
+        if !["state", "mark", "id", "orig", "reply"].contains(&key.as_str()) {
+            return Err(mlua::Error::runtime(format!(
+                "ct: unknown field {key:?}; there are state, mark, id, orig, reply"
+            )));
+        }
+    }
+    let state = ct
+        .get::<Option<String>>("state")?
+        .unwrap_or_else(|| "new".to_owned());
+    let Some(number) = Conntrack::STATES.iter().position(|name| *name == state) else {
+        return Err(mlua::Error::runtime(format!(
+            "ct: state {state:?} is none of {}",
+            Conntrack::STATES.join(", ")
+        )));
+    };
+    let mut known = Conntrack {
+        state: number as u32,
+        ..Conntrack::default()
+    };
+    if state == "untracked" {
+        return Ok((known, 0));
+    }
+    known.mark = ct.get::<Option<u32>>("mark")?.unwrap_or(0);
+    known.family = if frame.src.is_ipv4() {
+        FAMILY_IPV4
+    } else {
+        FAMILY_IPV6
+    };
+    known.proto = match (frame.proto.as_str(), frame.src.is_ipv4()) {
+        ("udp", _) => 17,
+        ("tcp", _) => 6,
+        (_, true) => 1,
+        (_, false) => 58,
+    };
+    let original: Option<Table> = ct.get("orig")?;
+    let reply: Option<Table> = ct.get("reply")?;
+    let (sport, dport) = frame.ports;
+    known.tuples = [
+        tuple(original.as_ref(), frame.src, frame.dst, (sport, dport))?,
+        tuple(reply.as_ref(), frame.dst, frame.src, (dport, sport))?,
+    ];
+    Ok((known, ct.get::<Option<u32>>("id")?.unwrap_or(1)))
+}
+
+fn tuple(
+    table: Option<&Table>,
+    src: IpAddr,
+    dst: IpAddr,
+    ports: (u16, u16),
+) -> mlua::Result<Tuple> {
+    let address = |name: &str, default: IpAddr| -> mlua::Result<[u8; 16]> {
+        let text: Option<String> = match table {
+            Some(table) => table.get(name)?,
+            None => None,
+        };
+        let address = match text {
+            Some(text) => text
+                .parse()
+                .map_err(|_| mlua::Error::runtime(format!("ct: {name}: {text:?} is no address")))?,
+            None => default,
+        };
+        let mut bytes = [0; 16];
+        match address {
+            IpAddr::V4(address) => bytes[..4].copy_from_slice(&address.octets()),
+            IpAddr::V6(address) => bytes = address.octets(),
+        }
+        Ok(bytes)
+    };
+    let port = |name: &str, default: u16| -> mlua::Result<u16> {
+        let port = match table {
+            Some(table) => table.get::<Option<u16>>(name)?,
+            None => None,
+        };
+        Ok(port.unwrap_or(default))
+    };
+    Ok(Tuple {
+        src: address("src", src)?,
+        dst: address("dst", dst)?,
+        sport: port("sport", ports.0)?,
+        dport: port("dport", ports.1)?,
+    })
 }
 
 impl Cases {
@@ -270,6 +379,7 @@ impl Cases {
             table.set("reason", outcome.reason)?;
             table.set("fuel", outcome.fuel)?;
             table.set("mark", outcome.mark)?;
+            table.set("ct_mark", outcome.ct_mark)?;
             table.set("packet", self.lua.create_string(outcome.packet)?)?;
             check.call::<()>(table)
         };
@@ -330,6 +440,22 @@ mod tests {
                 "return { { { src = '::1', dst = '1.1.1.1', expect = 'DROP' } } }",
                 "different IP versions",
             ),
+            (
+                "return { { { at = 5, times = 0, expect = 'DROP' } } }",
+                "times = 0 sends nothing",
+            ),
+            (
+                "return { { { ct = { state = 'old' }, expect = 'DROP' } } }",
+                "ct: state \"old\" is none of new, established",
+            ),
+            (
+                "return { { { ct = { orig = { src = 'x' } }, expect = 'DROP' } } }",
+                "ct: src: \"x\" is no address",
+            ),
+            (
+                "return { { { ct = { marks = 1 }, expect = 'DROP' } } }",
+                "ct: unknown field \"marks\"",
+            ),
             ("x = = 1", "x_test.lua:1: unexpected symbol near '='"),
             ("error 'away'", "x_test.lua:1: away"),
         ] {
@@ -350,6 +476,7 @@ mod tests {
             reason: None,
             fuel: 1,
             mark: 0,
+            ct_mark: None,
             packet: b"ab",
         };
         assert_eq!(cases.check(packet, &outcome), None);

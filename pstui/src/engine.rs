@@ -151,6 +151,11 @@ impl Instance {
         })
     }
 
+    /// Moves the clock on and runs the timers that are due meanwhile; gives their errors.
+    pub fn advance_to(&mut self, ms: u64) -> Vec<String> {
+        self.environment.advance_to(ms)
+    }
+
     /// What was printed since the last question.
     pub fn printed(&mut self) -> Vec<String> {
         std::mem::take(&mut self.printed.borrow_mut())

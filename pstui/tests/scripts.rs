@@ -238,3 +238,72 @@ fn a_failing_case_is_named() {
     let output = pstui(folder.path(), &["test", "a.lua"]);
     assert!(out(&output).contains("the name of a test is the script's with _test.lua"));
 }
+
+#[test]
+fn timers_connections_and_named_maps_are_tested() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "t.lua",
+        "local seen = map { name = 'seen', max = 10 }\n\
+         local open = false\n\
+         after(100, function() open = true print('open at', now()) end)\n\
+         after(250, function() error 'late' end)\n\
+         function process_packet(p)\n\
+           if p.ct then p.ct.mark = p.ct.mark + 1 return ACCEPT, p.ct.state .. ' ' .. tostring(p.ct.reply.dst) end\n\
+           return open and ACCEPT or DROP, tostring(seen:incr(p.src))\n\
+         end",
+    );
+    write(
+        "t_test.lua",
+        "return {\n\
+           { { expect = 'DROP', reason = '1' }, { at = 99, expect = 'DROP', reason = '2' },\n\
+             { at = 100, expect = 'ACCEPT', reason = '3', printed = 'open at\\t100' },\n\
+             { reload = true, expect = 'DROP', reason = '4' },\n\
+             { at = 200, times = 0, printed = 'open at' }, { at = 350, times = 0, error = 'late' },\n\
+             { expect = 'ACCEPT', reason = '5' } },\n\
+           { { expect = 'DROP', reason = '1' } },\n\
+           { { ct = { state = 'established', mark = 4 }, expect = 'ACCEPT', reason = 'established 192.0.2.1',\n\
+               check = function(o) assert(o.ct_mark == 5) end } },\n\
+         }",
+    );
+    let output = pstui(folder.path(), &["test", "t_test.lua"]);
+    assert_eq!(
+        (out(&output).as_str(), output.status.code()),
+        ("ok    t_test.lua: 3 runs, 7 packets\n", Some(0))
+    );
+    write(
+        "t_test.lua",
+        "return { { { at = 300, expect = 'ACCEPT', reason = '1' } }, { { at = 50, times = 0, printed = 'open' } },\n\
+           { { at = 50, times = 0, error = 'late' } } }",
+    );
+    let text = out(&pstui(folder.path(), &["test", "t_test.lua"]));
+    for wanted in [
+        "run 1: packet 1: a timer: t.lua:4: late",
+        "run 2: packet 1: it should print: open",
+        "run 3: packet 1: no timer fails with: late",
+    ] {
+        assert!(text.contains(wanted), "{wanted}:\n{text}");
+    }
+}
+
+#[test]
+fn plain_lua_runs_its_timers_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let chunk = "local n = 0\n\
+        local t = every(10, function() n = n + 1 print('beat', n) end)\n\
+        after(35, function() print 'end' end)\n\
+        after(5, function() after(20, function() print 'nested' end) end)\n\
+        print 'main'";
+    let output = pstui(folder.path(), &["lua", "-e", chunk]);
+    assert_eq!(
+        out(&output),
+        "main\nbeat\t1\nbeat\t2\nnested\nbeat\t3\nend\n"
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let output = pstui(
+        folder.path(),
+        &["lua", "-e", "after(1, function() error 'rang' end)"],
+    );
+    assert!(err(&output).contains("rang") && output.status.code() == Some(1));
+}

@@ -8,6 +8,7 @@ use crate::engine::{self, Instance};
 use crate::error::{Error, Result};
 use crate::script;
 use packetscript_abi::border::DEFAULT_FUNCTION;
+use packetscript_abi::source::Bundle;
 use packetscript_engine::host::user::{UserPacket, set_clock};
 use serde_json::json;
 use std::path::PathBuf;
@@ -93,8 +94,10 @@ fn all(cases: &Cases, tally: &mut Tally) -> Result<()> {
     let bundle = script::read(&cases.script)?;
     for (number, run) in cases.runs.iter().enumerate() {
         tally.runs += 1;
+        // Time stands still until a case moves it.
+        set_clock(Some(0));
         let failures = match (Instance::new(&bundle, &run.args), &run.fails) {
-            (Ok(instance), None) => packets(cases, run, instance, tally),
+            (Ok(instance), None) => packets(cases, run, &bundle, instance, tally),
             (Err(error), None) => vec![format!("does not load: {error}")],
             (Ok(_), Some(text)) => vec![format!("loads, and should fail with: {text}")],
             (Err(error), Some(text)) if error.to_string().contains(text.as_str()) => Vec::new(),
@@ -113,34 +116,72 @@ fn all(cases: &Cases, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-fn packets(cases: &Cases, run: &Run, mut instance: Instance, tally: &mut Tally) -> Vec<String> {
+fn packets(
+    cases: &Cases,
+    run: &Run,
+    bundle: &Bundle,
+    mut instance: Instance,
+    tally: &mut Tally,
+) -> Vec<String> {
     let mut failures = Vec::new();
     for (number, packet) in run.packets.iter().enumerate() {
-        if let Some(at) = packet.at {
-            set_clock(Some(at));
+        if packet.reload {
+            // The old one goes when the new one is there, so what has a name stays.
+            match Instance::new(bundle, &run.args) {
+                Ok(fresh) => instance = fresh,
+                Err(error) => {
+                    failures.push(format!("packet {}: does not load: {error}", number + 1));
+                    break;
+                }
+            }
         }
+        let late = packet.at.map_or(Vec::new(), |at| instance.advance_to(at));
+        let mut complaint = timers(packet, &late);
         let bytes = engine::build(&packet.frame);
         let mut last = None;
         for _ in 0..packet.times {
             let mut sent = UserPacket::new(&bytes);
+            if let Some((connection, id)) = packet.ct {
+                sent = sent.with_conntrack(connection, id);
+            }
             let function = packet.function.as_deref().unwrap_or(DEFAULT_FUNCTION);
             let outcome = instance.run(function, &mut sent);
             tally.packets += 1;
             last = Some((outcome, sent));
         }
-        let complaint = match last {
+        complaint = complaint.or_else(|| match last {
             Some((Ok(outcome), sent)) => judge(cases, packet, &outcome, &sent),
             Some((Err(error), _)) => Some(error.to_string()),
             None => None,
-        };
+        });
+        let printed = instance.printed();
+        if let (None, Some(text)) = (&complaint, &packet.printed)
+            && !printed.iter().any(|line| line.contains(text.as_str()))
+        {
+            complaint = Some(format!("it should print: {text}"));
+        }
         if let Some(complaint) = complaint {
             failures.push(format!("packet {}: {complaint}", number + 1));
-            for line in instance.printed() {
+            for line in printed {
                 failures.push(format!("packet {}: it printed: {line}", number + 1));
             }
         }
     }
     failures
+}
+
+/// What is wrong with the timers that ran before a packet.
+fn timers(packet: &Packet, errors: &[String]) -> Option<String> {
+    match (&packet.error, packet.times) {
+        (Some(text), 0) if errors.iter().any(|error| error.contains(text.as_str())) => None,
+        (Some(text), 0) => Some(format!(
+            "no timer fails with: {text}{}",
+            errors
+                .first()
+                .map_or(String::new(), |error| format!("\n{error}"))
+        )),
+        _ => errors.first().map(|error| format!("a timer: {error}")),
+    }
 }
 
 /// What is wrong with what came of a packet.
@@ -176,6 +217,7 @@ fn judge(
             reason: outcome.reason.as_deref(),
             fuel: outcome.fuel,
             mark: sent.mark(),
+            ct_mark: sent.conntrack().map(|connection| connection.mark),
             packet: &sent.bytes(),
         },
     )
