@@ -22,6 +22,14 @@ DROP = nil
 CONTINUE = nil
 ---@type queue
 QUEUE = nil
+---Not carried out by this version: an error when it is returned.
+---@class reject: verdict
+---@overload fun(answer: string): verdict
+---@type reject
+REJECT = nil
+---Not carried out by this version: an error when it is returned.
+---@type verdict
+REPEAT = nil
 
 ---An IPv4 or IPv6 address.
 ---@class address
@@ -228,7 +236,7 @@ function networks:get(a) end
 ---@param value any nil takes it out; true when absent
 function networks:add(network, value) end
 
----@param entries table<string|integer, any>
+---@param entries table<string|integer, any> with `name`, `max` and `ttl` shared by all scripts
 ---@return ipset
 function ipset(entries) end
 
@@ -245,7 +253,7 @@ function domains:get(name) end
 ---@param value any nil takes it out; true when absent
 function domains:add(name, value) end
 
----@param entries table<string|integer, any>
+---@param entries table<string|integer, any> with `name`, `max` and `ttl` shared by all scripts
 ---@return domainset
 function domainset(entries) end
 
@@ -283,7 +291,7 @@ function entries:incr(key, n, init, ttl) end
 ---@param key boolean|number|address|string
 function entries:delete(key) end
 
----@param specification {max: integer?, ttl: integer?}
+---@param specification {name: string?, max: integer?, ttl: integer?}
 ---@return map
 function map(specification) end
 

@@ -113,6 +113,11 @@ const fn object_methods(class: Class) -> &'static [(&'static str, Value)] {
     }
 }
 
+/// The classes of objects with their methods, for whoever describes them.
+pub fn methods() -> [(&'static str, &'static [(&'static str, Value)]); Class::ALL.len()] {
+    Class::ALL.map(|class| (class.name(), object_methods(class)))
+}
+
 /// Adds the constants to the globals and gives the types of packets their metatables.
 fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
     for constant in &CONSTANTS {

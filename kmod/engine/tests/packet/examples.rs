@@ -64,6 +64,8 @@ fn run_cases(script: &Path, cases: &Path) -> usize {
             Some(args) => args.pairs().collect::<mlua::Result<_>>().unwrap(),
             None => vec![],
         };
+        // Time stands still until a case moves it.
+        set_clock(Some(0));
         let loaded = Script::load(name, &text, &args);
         if let Some(fails) = run.get::<Option<String>>("fails").unwrap() {
             let message = loaded
@@ -76,7 +78,7 @@ fn run_cases(script: &Path, cases: &Path) -> usize {
         for (step, case) in run.sequence_values::<Table>().enumerate() {
             let case = case.unwrap();
             if let Some(at) = case.get::<Option<u64>>("at").unwrap() {
-                set_clock(Some(at));
+                assert_eq!(script.advance_to(at), Vec::<String>::new());
             }
             let mut last = None;
             for _ in 0..case.get::<Option<u32>>("times").unwrap().unwrap_or(1) {
@@ -184,5 +186,130 @@ fn every_field_is_described() {
         let line = line.unwrap_or_else(|| panic!("{class}\nlacks {name}"));
         assert_eq!(line.contains("writable"), field.writable, "{line}");
         assert!(reference.contains(&shown), "API.md lacks {shown}");
+    }
+}
+
+/// Every function that a script finds: its library ("" for globals) and its name.
+fn functions() -> Vec<(&'static str, &'static str)> {
+    use packetscript_engine::vm::LIBRARIES;
+    let mut all = Vec::new();
+    for library in LIBRARIES {
+        let name = if library.name == "*" {
+            ""
+        } else {
+            library.name
+        };
+        all.extend(
+            library
+                .natives
+                .iter()
+                .filter(|native| native.public)
+                .map(|native| (name, native.name)),
+        );
+    }
+    all
+}
+
+/// The reference has a line and an example for every function of every library, and the editors'
+/// definitions know those that Lua's own do not.
+#[test]
+fn every_function_is_described_and_tried() {
+    let types = std::fs::read_to_string(examples().join("types/packetscript.lua")).unwrap();
+    let reference = std::fs::read_to_string(examples().join("API.md")).unwrap();
+    let tried: String = reference
+        .split("```lua\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    let all = functions();
+    assert!(all.len() > 90, "{}", all.len());
+    let ours = packetscript_engine::packet::library::LIBRARY.natives;
+    for (library, name) in all {
+        let full = if library.is_empty() {
+            name.to_string()
+        } else {
+            format!("{library}.{name}")
+        };
+        let described = [format!("`{full}("), format!("`{full}{{")];
+        assert!(
+            described.iter().any(|text| reference.contains(text)),
+            "API.md does not describe {full}"
+        );
+        // Functions of strings are methods too.
+        let as_method = format!(":{name}");
+        let used = tried.match_indices(name).any(|(at, _)| {
+            let before = &tried[..at];
+            let behind = tried[at + name.len()..].chars().next();
+            let ends = !behind.is_some_and(|c| c.is_alphanumeric() || c == '_');
+            let begins = if library.is_empty() {
+                !before.ends_with(|c: char| c.is_alphanumeric() || ".:_".contains(c))
+            } else {
+                before.ends_with(&format!("{library}."))
+                    || library == "string" && before.ends_with(as_method.trim_end_matches(name))
+            };
+            ends && begins
+        });
+        assert!(used, "no example of API.md uses {full}");
+        if ours
+            .iter()
+            .any(|native| native.public && native.name == name)
+            && library.is_empty()
+        {
+            let known = types.contains(&format!("function {name}("));
+            assert!(known, "types/packetscript.lua does not have {name}");
+        }
+    }
+}
+
+/// Each global that a packet script has and Lua has not is in the editors' definitions, with the
+/// methods of what it makes.
+#[test]
+fn every_global_and_method_is_in_the_definitions() {
+    let types = std::fs::read_to_string(examples().join("types/packetscript.lua")).unwrap();
+    let text = "
+      local lua = {}
+      for name in ('_G _VERSION assert collectgarbage error getmetatable ipairs load next pairs pcall print rawequal '
+        .. 'rawget rawlen rawset require select setmetatable tonumber tostring type warn xpcall string table math '
+        .. 'utf8 coroutine os debug package process_packet'):gmatch '%S+' do lua[name] = true end
+      function process_packet(p)
+        local names = {}
+        for name, v in pairs(_G) do
+          if not lua[name] then
+            names[#names + 1] = name
+            if type(v) == 'table' then for field in pairs(v) do names[#names + 1] = name .. '.' .. field end end
+          end
+        end
+        table.sort(names)
+        print(table.concat(names, ' '))
+      end";
+    let mut script = Script::load("globals.lua", text, &[]).unwrap();
+    let (a, b): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+    script
+        .run(&mut UserPacket::new(&frame::udp(a, b, 1, 2, b"")))
+        .unwrap();
+    let names = script.printed.borrow().join("");
+    assert!(names.split(' ').count() > 15, "{names}");
+    for name in names.split(' ') {
+        let known = [format!("function {name}("), format!("\n{name} = ")];
+        assert!(
+            known.iter().any(|text| types.contains(text)),
+            "types/packetscript.lua does not have {name}"
+        );
+    }
+    for (class, methods) in packetscript_engine::packet::library::methods() {
+        let Some((_, rest)) = types.split_once(&format!("---@class {class}\nlocal ")) else {
+            assert!(
+                methods.is_empty(),
+                "types/packetscript.lua has no class {class}"
+            );
+            continue;
+        };
+        let local = rest.split(' ').next().unwrap();
+        for (method, _) in methods {
+            assert!(
+                types.contains(&format!("function {local}:{method}(")),
+                "types/packetscript.lua does not have {class}:{method}"
+            );
+        }
     }
 }
