@@ -494,17 +494,20 @@ impl<'m> Store<'m> {
         }
     }
 
-    /// Gives a key a value, for `ttl` milliseconds (`None`: the store's own, 0: for ever).
+    /// Gives a key a value, for `ttl` milliseconds (`None`: the store's own, 0: for ever). The value is
+    /// the two parts, one behind the other.
     pub fn set(
         &mut self,
         key: &[u8],
-        value: &[u8],
+        value: [&[u8]; 2],
         now: u64,
         ttl: Option<u32>,
     ) -> Result<(), Refused> {
-        let total = key.len().saturating_add(value.len());
+        let [first, second] = value;
+        let len = first.len().saturating_add(second.len());
+        let total = key.len().saturating_add(len);
         let cells = total.saturating_sub(FIRST).div_ceil(REST).saturating_add(1);
-        if key.len() > KEY || value.len() > VALUE || cells > self.word(CELLS) as usize {
+        if key.len() > KEY || len > VALUE || cells > self.word(CELLS) as usize {
             return Err(Refused::TooLong);
         }
         let entry = if let Some(found) = self.find(key) {
@@ -537,8 +540,9 @@ impl<'m> Store<'m> {
         // There are as many cells as it needs: those of all others would do.
         self.grow(entry, total)?;
         self.fill(entry, 0, key);
-        self.fill(entry, key.len(), value);
-        self.set_link(entry, E_VALUE_LEN, value.len() as u32);
+        self.fill(entry, key.len(), first);
+        self.fill(entry, key.len().wrapping_add(first.len()), second);
+        self.set_link(entry, E_VALUE_LEN, len as u32);
         let end = self.end(now, ttl);
         self.set_long(self.at_cell(entry).wrapping_add(E_END), end);
         Ok(())
@@ -617,7 +621,7 @@ mod tests {
             for len in 0..300_usize {
                 let key: Vec<u8> = (0..len).map(|i| i as u8).collect();
                 let value = vec![round; (len * 7) % 100];
-                store.set(&key, &value, 0, None).unwrap();
+                store.set(&key, [&value, b""], 0, None).unwrap();
             }
         }
         for len in 0..300_usize {
@@ -638,12 +642,12 @@ mod tests {
         let mut memory = memory(spec);
         let (mut store, _) = Store::open(&mut memory, spec, [1, 2]).unwrap();
         for key in [b"a", b"b", b"c", b"d"] {
-            store.set(key, b"1", 0, None).unwrap();
+            store.set(key, [b"1", b""], 0, None).unwrap();
         }
         assert!(store.replace(b"a", b"2", 0) && !store.replace(b"a", b"long", 0));
-        store.set(b"e", b"1", 0, None).unwrap();
+        store.set(b"e", [b"1", b""], 0, None).unwrap();
         store.append(b"c", b"2", 0).unwrap();
-        store.set(b"f", b"1", 0, None).unwrap();
+        store.set(b"f", [b"1", b""], 0, None).unwrap();
         let kept = [b"a", b"b", b"c", b"d", b"e", b"f"].map(|key| read(&store, key, 0).is_some());
         assert_eq!(kept, [true, false, true, false, true, true]);
         // A long value drives out as many as it needs cells, but not itself.
@@ -652,11 +656,11 @@ mod tests {
         assert_eq!(read(&store, b"a", 0).unwrap().len(), 191);
         assert_eq!(store.count(), 1);
         assert_eq!(
-            store.set(b"x", &[0; VALUE + 1], 0, None),
+            store.set(b"x", [&[0; VALUE + 1], b""], 0, None),
             Err(Refused::TooLong)
         );
         assert_eq!(
-            store.set(&[0; KEY + 1], b"", 0, None),
+            store.set(&[0; KEY + 1], [b"", b""], 0, None),
             Err(Refused::TooLong)
         );
         store.remove(b"a");
@@ -669,9 +673,9 @@ mod tests {
         let spec = Spec::new(1, 4, 100, 10);
         let mut memory = memory(spec);
         let (mut store, _) = Store::open(&mut memory, spec, [1, 2]).unwrap();
-        store.set(b"a", b"1", 1000, None).unwrap();
-        store.set(b"b", b"1", 1000, Some(0)).unwrap();
-        store.set(b"c", b"1", 1000, Some(5)).unwrap();
+        store.set(b"a", [b"1", b""], 1000, None).unwrap();
+        store.set(b"b", [b"1", b""], 1000, Some(0)).unwrap();
+        store.set(b"c", [b"1", b""], 1000, Some(5)).unwrap();
         store.append(b"a", b"2", 1050).unwrap();
         let alive =
             |store: &Store, now| [b"a", b"b", b"c"].map(|key| read(store, key, now).is_some());
@@ -679,7 +683,7 @@ mod tests {
         assert_eq!(alive(&store, 1005), [true, true, false]);
         assert_eq!(alive(&store, 1100), [false, true, false]);
         assert_eq!(store.append(b"a", b"3", 1100), Err(Refused::Other));
-        store.set(b"a", b"3", 1200, None).unwrap();
+        store.set(b"a", [b"3", b""], 1200, None).unwrap();
         assert_eq!(read(&store, b"a", 1299).unwrap(), b"3");
     }
 
@@ -713,7 +717,7 @@ mod tests {
                 }
                 _ => {
                     let value = vec![random(256) as u8; random(250) as usize];
-                    store.set(&key, &value, 0, None).unwrap();
+                    store.set(&key, [&value, b""], 0, None).unwrap();
                     known.insert(key.clone(), value);
                 }
             }
@@ -739,7 +743,7 @@ mod tests {
             let mut memory = memory(spec);
             let (mut store, _) = Store::open(&mut memory, spec, [1, 2]).unwrap();
             for i in 0..60_u8 {
-                store.set(&[i], &[i; 30], 0, None).unwrap();
+                store.set(&[i], [&[i; 30], b""], 0, None).unwrap();
             }
             for _ in 0..20 {
                 // Not the sizes in the head, which only whoever made the memory writes.
@@ -748,7 +752,7 @@ mod tests {
             }
             let mut store = Store::at(&mut memory);
             for i in 0..60_u8 {
-                let _ = store.set(&[i, 1], &[i; 50], 0, None);
+                let _ = store.set(&[i, 1], [&[i; 50], b""], 0, None);
                 let _ = store.append(&[i], &[i; 50], 0);
                 store.remove(&[i]);
             }

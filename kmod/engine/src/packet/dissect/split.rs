@@ -95,13 +95,10 @@ pub(super) fn begin(vm: &mut Vm, message: Value) -> Result<(), Raise> {
     with(vm, store, |store| {
         let known = state(store, &flow, now);
         let again = known.is_some_and(|(first, have)| first == flow.seq && have >= payload.len());
-        // Whatever there is no room for is not seen.
-        if !again
-            && store
-                .set(&flow.bytes, &flow.seq.to_ne_bytes(), now, None)
-                .is_ok()
-        {
-            let _ = store.append(&flow.bytes, payload, now);
+        if !again {
+            // Whatever there is no room for is not seen.
+            let head = flow.seq.to_ne_bytes();
+            let _ = store.set(&flow.bytes, [&head, payload], now, None);
         }
     });
     vm.charge(cost.wrapping_add(4))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sets of domain names: `domainset{…}`.
 
-use super::named::{self, Written, put_named};
+use super::named::{self, Short, put_named};
 use super::{Class, new_set, shown};
 use crate::host;
 use crate::value::{Ref, Value};
@@ -86,15 +86,18 @@ fn find_plain(vm: &Vm, set: Ref, name: &[u8]) -> (Value, u64) {
 /// What a set with a name holds.
 #[inline(never)]
 fn find_named(vm: &mut Vm, store: u32, name: Value) -> Result<Value, Raise> {
-    let (mut text, mut value) = ([0; LONGEST], Written::new());
+    let (mut text, mut value) = ([0; LONGEST], Short::default());
     let name = lower(vm.bytes(name), &mut text).unwrap_or(&[]);
     let now = host::now_ms();
-    let asked = named::with(vm, store, |store| {
-        find_suffix(name, |rest| value.read(store, rest, now).then_some(())).1
+    let (found, asked) = named::with(vm, store, |store| {
+        find_suffix(name, |rest| {
+            value.read(store, rest, now).then_some(rest.len())
+        })
     });
     // A question costs a lock and a hash of its own.
     vm.charge(asked.wrapping_mul(2))?;
-    value.value(vm)
+    let start = name.len().saturating_sub(found.unwrap_or(0));
+    value.value(vm, store, name.get(start..).unwrap_or(&[]))
 }
 
 /// What the longest suffix of a name has, and how many were tried. A name longer than any domain's

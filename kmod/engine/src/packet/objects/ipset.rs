@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sets of networks: `ipset{…}`.
 
-use super::named::{self, Written, put_named};
+use super::named::{self, Short, put_named};
 use super::{Class, new_set, shown};
 use crate::host;
 use crate::packet::address::{self, Address};
@@ -131,19 +131,19 @@ pub(super) fn find(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
         }
     };
     if let Some(store) = named::handle(vm, set) {
-        let mut value = Written::new();
+        let mut value = Short::default();
         let now = host::now_ms();
-        let tried = named::with(vm, store, |store| {
+        let (found, tried) = named::with(vm, store, |store| {
             let lengths = words(&store.own());
             longest(address, lengths, |len| {
                 let (key, key_len) = store_key(address, len);
-                let key = key.get(..key_len).unwrap_or(&[]);
-                value.read(store, key, now).then_some(())
+                let here = key.get(..key_len).unwrap_or(&[]);
+                value.read(store, here, now).then_some((key, key_len))
             })
-            .1
         });
         vm.charge(tried.wrapping_mul(2))?;
-        return value.value(vm);
+        let (key, key_len) = found.unwrap_or(([0; 17], 0));
+        return value.value(vm, store, key.get(..key_len).unwrap_or(&[]));
     }
     let table = vm.heap.object_value(set).as_ref();
     let lengths = words(vm.heap.object_bytes(set));

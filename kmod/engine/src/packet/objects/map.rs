@@ -5,10 +5,9 @@
 //! is the time at which it ends, in milliseconds, if it does. One with a name is a store.
 
 use super::generations::{self, Entry, OWN};
-use super::named::{self, Written, may_hold};
+use super::named::{self, Key, Short, int_bytes, may_hold};
 use super::{Class, give, object};
 use crate::host;
-use crate::store::Refused;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::Raise;
@@ -83,11 +82,10 @@ pub(super) fn get(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let map = object(vm, &f, Class::Map)?;
     let key = check(vm, &f, 1, "key")?;
     if let Some(store) = named::handle(vm, map) {
-        let (mut name, mut value) = (Written::new(), Written::new());
-        name.write_key(vm, key);
+        let (key, mut value) = (Key::new(vm, key), Short::default());
         let now = host::now_ms();
-        named::with(vm, store, |store| value.read(store, name.bytes(), now));
-        let value = value.value(vm)?;
+        named::with(vm, store, |store| value.read(store, key.bytes(), now));
+        let value = value.value(vm, store, key.bytes())?;
         return give(vm, value);
     }
     let entry = find(vm, map, key);
@@ -122,17 +120,11 @@ pub(super) fn set(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let value = check(vm, &f, 2, "value")?;
     if let Some(store) = named::handle(vm, map) {
         let ttl = own_ttl(vm, &f, 3)?;
-        let (mut name, mut written) = (Written::new(), Written::new());
-        name.write_key(vm, key);
-        written.write(vm, value);
-        let now = host::now_ms();
-        let done = named::with(vm, store, |store| {
-            Some(store.set(name.bytes(), written.bytes(), now, ttl))
-        });
-        return match done {
-            Some(Err(Refused::TooLong | Refused::Other)) => Err(full(vm)),
-            _ => Ok(Step::Return(0)),
-        };
+        let key = Key::new(vm, key);
+        if !named::write(vm, store, key.bytes(), value, ttl) {
+            return Err(full(vm));
+        }
+        return Ok(Step::Return(0));
     }
     let end = end(vm, &f, 3, map)?;
     let entry = generations::find(vm, map, key);
@@ -150,17 +142,16 @@ pub(super) fn incr(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let init = vm.opt_int(&f, 3, 0)?;
     if let Some(store) = named::handle(vm, map) {
         let ttl = own_ttl(vm, &f, 4)?;
-        let mut name = Written::new();
-        name.write_key(vm, key);
+        let key = Key::new(vm, key);
         let now = host::now_ms();
         let sum = named::with(vm, store, |store| {
-            let (key, mut value) = (name.bytes(), Written::new());
+            let (key, mut value) = (key.bytes(), Short::default());
             let there = value.read(store, key, now);
             let old = if there { value.int()? } else { init };
             let sum = old.wrapping_add(n);
-            value.write_int(sum);
-            if !(there && store.replace(key, value.bytes(), now)) {
-                store.set(key, value.bytes(), now, ttl).ok()?;
+            let written = int_bytes(sum);
+            if !(there && store.replace(key, &written, now)) {
+                store.set(key, [&written, &[]], now, ttl).ok()?;
             }
             Some(sum)
         });
@@ -190,9 +181,8 @@ fn no_number(vm: &mut Vm) -> Raise {
 /// Forgets a key.
 fn forget(vm: &mut Vm, map: Ref, key: Value) -> Result<Step, Raise> {
     if let Some(store) = named::handle(vm, map) {
-        let mut name = Written::new();
-        name.write_key(vm, key);
-        named::with(vm, store, |store| store.remove(name.bytes()));
+        let key = Key::new(vm, key);
+        named::with(vm, store, |store| store.remove(key.bytes()));
     } else {
         generations::remove(vm, map, key)?;
     }

@@ -17,8 +17,6 @@ use crate::vm::error::{Bytes, Raise};
 
 /// The longest string in a key or a value.
 const LONGEST: usize = 255;
-/// The longest key or value, with its tag.
-const WRITTEN: usize = LONGEST + 1;
 /// The longest name.
 const NAME: usize = 31;
 /// Entries, unless the specification says otherwise; and the most that it may say.
@@ -66,15 +64,14 @@ pub(super) fn open(vm: &mut Vm, spec: Ref, class: Class) -> Result<Option<Ref>, 
     let bytes = vm.bytes(name);
     let len = bytes.len();
     let good = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    let fits = len > 0 && bytes.iter().all(good);
-    match text.get_mut(..len) {
-        Some(to) if fits => to.copy_from_slice(bytes),
-        _ => {
-            return Err(vm.error(format_args!(
-                "{}: a name has 1 to {NAME} letters, digits, '_', '-' or '.'",
-                class.name()
-            )));
-        }
+    if len == 0 || len > NAME || !bytes.iter().all(good) {
+        return Err(vm.error(format_args!(
+            "{}: a name has 1 to {NAME} letters, digits, '_', '-' or '.'",
+            class.name()
+        )));
+    }
+    for (to, from) in text.iter_mut().zip(bytes) {
+        *to = *from;
     }
     let max = whole(vm, spec, class, ("max", MAX, MOST))?;
     let ttl = whole(vm, spec, class, ("ttl", 0, i64::from(u32::MAX)))?;
@@ -82,9 +79,10 @@ pub(super) fn open(vm: &mut Vm, spec: Ref, class: Class) -> Result<Option<Ref>, 
     let name = text.get(..len).unwrap_or(&[]);
     let handle = open_store(vm, class, name, wanted)?;
     let object = create(vm, class, HANDLE, Value::NIL)?;
-    vm.heap
-        .object_bytes_mut(object)
-        .copy_from_slice(&handle.to_ne_bytes());
+    let bytes = vm.heap.object_bytes_mut(object);
+    for (to, from) in bytes.iter_mut().zip(handle.to_ne_bytes()) {
+        *to = from;
+    }
     Ok(Some(object))
 }
 
@@ -175,17 +173,12 @@ pub(super) fn put_named(vm: &mut Vm, store: u32, key: &[u8], value: Value) -> Re
             "a value is a boolean, a number, an address or a short string"
         )));
     }
-    let mut written = Written::new();
-    written.write(vm, value);
-    let now = host::now_ms();
-    let done = with(vm, store, |store| {
-        Some(store.set(key, written.bytes(), now, None))
-    });
-    match done {
-        Some(Err(_)) => Err(vm.error(format_args!(
+    if write(vm, store, key, value, None) {
+        Ok(())
+    } else {
+        Err(vm.error(format_args!(
             "this entry is longer than all the memory of the set"
-        ))),
-        _ => Ok(()),
+        )))
     }
 }
 
@@ -198,77 +191,105 @@ pub(super) fn may_hold(vm: &Vm, v: Value) -> bool {
     }
 }
 
-/// A key or a value as bytes.
-pub(super) struct Written {
-    bytes: [u8; WRITTEN],
+/// A key as bytes: its tag and what it is.
+pub(super) struct Key {
+    bytes: [u8; LONGEST + 1],
     len: usize,
 }
 
-impl Written {
-    /// Nothing yet.
-    pub(super) const fn new() -> Self {
-        Self {
-            bytes: [0; WRITTEN],
+impl Key {
+    /// Equal keys are the same bytes, floats that are whole numbers included.
+    #[inline(always)]
+    pub(super) fn new(vm: &Vm, v: Value) -> Self {
+        let mut key = Self {
+            bytes: [0; LONGEST + 1],
             len: 0,
+        };
+        let v = match to_int(v.as_float()) {
+            Some(n) if v.tag == Tag::Float => Value::int(n),
+            _ => v,
+        };
+        let mut room = [0; NUMBER];
+        let (tag, data) = parts(vm, v, &mut room);
+        for (to, from) in key.bytes.iter_mut().zip(tag.iter().chain(data)) {
+            *to = *from;
+            key.len = key.len.wrapping_add(1);
         }
+        key
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or(&[])
     }
+}
 
-    fn put(&mut self, tag: Tag, data: &[u8]) {
-        self.bytes[0] = tag as u8;
-        let (_, to) = self.bytes.split_at_mut(1);
-        for (to, from) in to.iter_mut().zip(data) {
-            *to = *from;
-        }
-        self.len = data.len().wrapping_add(1).min(WRITTEN);
+/// The longest number or address.
+const NUMBER: usize = 16;
+
+/// The tag of a value that a map may hold, and its bytes: a string's are where they are.
+pub(super) fn parts<'a>(vm: &'a Vm, v: Value, room: &'a mut [u8; NUMBER]) -> ([u8; 1], &'a [u8]) {
+    let (tag, data): (Tag, &[u8]) = match v.tag {
+        Tag::Int | Tag::Float | Tag::Addr4 => (v.tag, put(room, &v.payload.to_le_bytes())),
+        Tag::Addr6 => (v.tag, put(room, &vm.heap.addr6(v.as_ref()))),
+        Tag::Str | Tag::Bytes => (Tag::Str, vm.bytes(v)),
+        tag => (tag, &[]),
+    };
+    ([tag as u8], data)
+}
+
+fn put<'a>(room: &'a mut [u8; NUMBER], bytes: &[u8]) -> &'a [u8] {
+    for (to, from) in room.iter_mut().zip(bytes) {
+        *to = *from;
     }
+    room.get(..bytes.len()).unwrap_or(&[])
+}
 
-    /// Reads what a store has under a key; false when it has nothing.
+/// Gives a key a value in a store; false when there is no room.
+pub(super) fn write(vm: &Vm, store: u32, key: &[u8], value: Value, ttl: Option<u32>) -> bool {
+    let mut room = [0; NUMBER];
+    let (tag, data) = parts(vm, value, &mut room);
+    let now = host::now_ms();
+    with(vm, store, |store| {
+        store.set(key, [&tag, data], now, ttl).is_ok()
+    })
+}
+
+/// An integer as a value is kept.
+pub(super) fn int_bytes(n: i64) -> [u8; 9] {
+    let mut bytes = [Tag::Int as u8; 9];
+    for (to, from) in bytes.iter_mut().skip(1).zip(n.to_le_bytes()) {
+        *to = from;
+    }
+    bytes
+}
+
+/// The value of a key that is there, as far as it needs no memory of the machine.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Short {
+    bytes: [u8; NUMBER + 1],
+    len: usize,
+}
+
+impl Short {
+    /// Reads it; false when there is none.
     pub(super) fn read(&mut self, store: &Store, key: &[u8], now: u64) -> bool {
-        match store.get(key, now, &mut self.bytes) {
-            Some(len) => {
-                self.len = len;
-                true
-            }
-            None => false,
-        }
+        let len = store.get(key, now, &mut self.bytes);
+        self.len = len.unwrap_or(0);
+        len.is_some()
     }
 
-    /// Writes a key: equal ones are the same bytes, floats that are whole numbers included.
-    pub(super) fn write_key(&mut self, vm: &Vm, v: Value) {
-        match to_int(v.as_float()) {
-            Some(n) if v.tag == Tag::Float => self.write_int(n),
-            _ => self.write(vm, v),
-        }
-    }
-
-    /// Writes a value that a map may hold.
-    pub(super) fn write(&mut self, vm: &Vm, v: Value) {
-        match v.tag {
-            Tag::Int | Tag::Float => self.put(v.tag, &v.payload.to_le_bytes()),
-            Tag::Addr4 => self.put(Tag::Addr4, &(v.payload as u32).to_le_bytes()),
-            Tag::Addr6 => self.put(Tag::Addr6, &vm.heap.addr6(v.as_ref())),
-            Tag::Str | Tag::Bytes => self.put(Tag::Str, vm.bytes(v)),
-            tag => self.put(tag, &[]),
-        }
-    }
-
-    /// An integer.
-    pub(super) fn write_int(&mut self, n: i64) {
-        self.put(Tag::Int, &n.to_le_bytes());
-    }
-
-    /// The integer that this is.
+    /// The integer that it is.
     pub(super) fn int(&self) -> Option<i64> {
-        let bytes = self.bytes().strip_prefix(&[Tag::Int as u8])?;
-        bytes.first_chunk().map(|bytes| i64::from_le_bytes(*bytes))
+        match self.bytes.get(..self.len)?.split_first()? {
+            (tag, data) if *tag == Tag::Int as u8 => {
+                data.first_chunk().map(|bytes| i64::from_le_bytes(*bytes))
+            }
+            _ => None,
+        }
     }
 
-    /// The value that this stands for.
-    pub(super) fn value(&self, vm: &mut Vm) -> Result<Value, Raise> {
+    /// The value; of a string, which is read anew, the key says which.
+    pub(super) fn value(&self, vm: &mut Vm, store: u32, key: &[u8]) -> Result<Value, Raise> {
         const TRUE: u8 = Tag::True as u8;
         const FALSE: u8 = Tag::False as u8;
         const FLOAT: u8 = Tag::Float as u8;
@@ -278,7 +299,7 @@ impl Written {
         if let Some(n) = self.int() {
             return Ok(Value::int(n));
         }
-        let Some((tag, data)) = self.bytes().split_first() else {
+        let Some((tag, data)) = self.bytes.get(..self.len).and_then(<[u8]>::split_first) else {
             return Ok(Value::NIL);
         };
         match *tag {
@@ -295,8 +316,30 @@ impl Written {
                 let bytes = data.first_chunk().copied().unwrap_or_default();
                 value_of(vm, Got::Addr6(bytes))
             }
-            STR => vm.new_string(data),
+            STR if self.len <= NUMBER => vm.new_string(data),
+            STR => long_string(vm, store, key),
             _ => Ok(Value::NIL),
         }
     }
+}
+
+/// A string that a store has under a key.
+#[inline(never)]
+fn long_string(vm: &mut Vm, store: u32, key: &[u8]) -> Result<Value, Raise> {
+    let made = vm.heap.new_buffer(LONGEST);
+    let buffer = vm.memory(made)?;
+    let now = host::now_ms();
+    let mut pushed = Ok(());
+    // SAFETY: the cookie is the one that the machine was made with.
+    unsafe {
+        host::with_store(vm.cookie, store, |memory| {
+            Store::at(memory).each(key, now, 1, |piece| {
+                if pushed.is_ok() {
+                    pushed = vm.heap.push_bytes(buffer, piece);
+                }
+            });
+        })
+    };
+    vm.memory(pushed)?;
+    Ok(vm.heap.finish_buffer(buffer))
 }
