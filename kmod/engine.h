@@ -128,6 +128,12 @@ struct ps_packet {
 	u8 pkttype;		/* PACKET_HOST 0, PACKET_BROADCAST 1, … */
 	u8 pad3[7];
 };
+_Static_assert(sizeof(struct ps_packet) == 88 && offsetof(struct ps_packet, state) == 24 &&
+		       offsetof(struct ps_packet, flags) == 34 &&
+		       offsetof(struct ps_packet, known) == 40 &&
+		       offsetof(struct ps_packet, mac) == 48 &&
+		       offsetof(struct ps_packet, pkttype) == 80,
+	       "struct ps_packet is host.rs's Packet");
 #define PS_PACKET_MATCH 1	/* called by a match: any true value matches */
 
 enum ps_status {

@@ -6,7 +6,7 @@
 //! of IPv6 are skipped. A fragment that is not the first has no transport header.
 
 use super::Current;
-use super::fields::HOT;
+use super::fields::{HOT, Hot};
 use crate::host::at_hand::{Header, Known, Place};
 use crate::host::{FAMILY_ARP, FAMILY_IPV4, FAMILY_IPV6};
 
@@ -129,15 +129,18 @@ impl Current {
         }
     }
 
-    /// Opens the windows of whole TCP or UDP over IPv4 without options, whose headers are linear;
-    /// `None` for anything else, and for anything odd. [`Current::find`] opens the same.
+    /// Opens the windows of whole TCP or UDP whose headers are linear, over IPv4 without options or
+    /// IPv6 without extensions; `None` for anything else, and for anything odd. [`Current::find`] opens
+    /// the same.
     #[inline(always)]
     fn open_usual(&mut self) -> Option<()> {
         let packet = self.hand.packet()?;
+        if packet.family() != FAMILY_IPV4 {
+            return self.open_usual_v6();
+        }
         let head = packet.head::<28>()?;
         let total = u32::from(u16::from_be_bytes([head[2], head[3]]));
-        if packet.family() != FAMILY_IPV4
-            || head[0] != 0x45
+        if head[0] != 0x45
             || u16::from_be_bytes([head[6], head[7]]) & 0x3fff != 0
             || total > packet.len()
         {
@@ -159,10 +162,46 @@ impl Current {
         } else {
             false
         };
+        self.opened(opened, &HOT[0])
+    }
+
+    #[inline(never)]
+    fn open_usual_v6(&mut self) -> Option<()> {
+        let packet = self.hand.packet()?;
+        let head = packet.head::<48>()?;
+        let carried = u32::from(u16::from_be_bytes([head[4], head[5]]));
+        if packet.family() != FAMILY_IPV6
+            || head[0] >> 4 != 6
+            || carried.wrapping_add(40) > packet.len()
+        {
+            return None;
+        }
+        let opened = if head[6] == protocol::UDP {
+            let said = u32::from(u16::from_be_bytes([head[44], head[45]]));
+            if said < 8 || said > carried {
+                return None;
+            }
+            self.hand.open_both(Header::V6, Header::Udp, 40)
+        } else if head[6] == protocol::TCP {
+            let head = packet.head::<60>()?;
+            let size = u32::from(head[52] >> 4).wrapping_mul(4);
+            if size < 20 || size > carried {
+                return None;
+            }
+            self.hand.open_both(Header::V6, Header::Tcp, 40)
+        } else {
+            false
+        };
+        self.opened(opened, &HOT[1])
+    }
+
+    /// Every window that the packet can have was opened, if they were.
+    #[inline(always)]
+    fn opened(&mut self, opened: bool, hot: &'static [Hot; 256]) -> Option<()> {
         if !opened {
             return None;
         }
-        self.hot = &HOT[0];
+        self.hot = hot;
         self.hand.known = Known::Windows;
         self.hand.complete = true;
         Some(())

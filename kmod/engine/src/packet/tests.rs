@@ -13,6 +13,7 @@ use std::vec::Vec;
 use super::fields::{FIELDS, Field, HOT, Kind, field_id};
 use super::read::{Got, Text};
 use super::{Current, path_id};
+use crate::host::at_hand::{Header, Place};
 use crate::host::frame::{self, Tcp, flag};
 use crate::host::user::UserPacket;
 use crate::value::{Tag, Value};
@@ -383,4 +384,63 @@ fn hot_entries_are_of_their_fields() {
             .skip(FIELDS.len() + 1)
             .all(|hot| hot.tag == Tag::Nil)
     );
+}
+
+/// Every header with its first word, whether these are all, and which table of fields goes with them.
+fn shape(current: &Current) -> (Vec<Option<u32>>, bool, bool) {
+    let words = [
+        Place::new(Header::V4, 0),
+        Place::new(Header::V6, 0),
+        Place::new(Header::Arp, 0),
+        Place::new(Header::Tcp, 0),
+        Place::new(Header::Udp, 0),
+        Place::new(Header::Icmp, 0),
+        Place::new(Header::Icmp6, 0),
+        Place::new(Header::Ports, 0),
+    ];
+    let words = words.map(|place| current.hand.word(place)).to_vec();
+    (
+        words,
+        current.hand.complete,
+        core::ptr::eq(current.hot, &HOT[1]),
+    )
+}
+
+/// A field that is asked for first opens windows by a quick look at usual packets; what that takes for
+/// usual must be what finding everything finds.
+#[test]
+fn the_quick_look_agrees_with_the_thorough_one() {
+    const EDGES: [u8; 18] = [
+        0, 1, 5, 6, 7, 8, 9, 17, 19, 20, 40, 41, 0x3f, 0x44, 0x45, 0x46, 0x60, 0xf0,
+    ];
+    let (mut usual, mut tried) = (0, 0);
+    for whole in samples() {
+        for at in 0..61.min(whole.len()) {
+            for value in EDGES {
+                let mut bytes = whole.clone();
+                bytes[at] = value;
+                for len in [bytes.len(), 28, 40, 48, 59] {
+                    let bytes = &bytes[..len.min(bytes.len())];
+                    for linear in [bytes.len(), 27, 47] {
+                        let mut packet = UserPacket::new(bytes).with_linear(linear);
+                        let (quick, looked) = with(&mut packet, |current| {
+                            current.try_windows();
+                            (!current.is_located(), shape(current))
+                        });
+                        let found = with(&mut packet, |current| {
+                            current.locate();
+                            shape(current)
+                        });
+                        assert_eq!(
+                            looked, found,
+                            "byte {at} is {value}: {bytes:02x?}, {linear}"
+                        );
+                        usual += u32::from(quick);
+                        tried += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(usual > tried / 10 && usual < tried, "{usual} of {tried}");
 }
