@@ -402,7 +402,7 @@ fn shape(current: &Current) -> (Vec<Option<u32>>, bool, bool) {
     (
         words,
         current.hand.complete,
-        core::ptr::eq(current.hot, &HOT[1]),
+        core::ptr::eq(current.hot, &raw const HOT[1]),
     )
 }
 
@@ -442,5 +442,5 @@ fn the_quick_look_agrees_with_the_thorough_one() {
             }
         }
     }
-    assert!(usual > tried / 10 && usual < tried, "{usual} of {tried}");
+    assert!(usual > 1000 && usual < tried, "{usual} of {tried}");
 }
