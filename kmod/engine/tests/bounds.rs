@@ -13,7 +13,9 @@
 use packetscript_engine::host::Status;
 use packetscript_engine::host::frame;
 use packetscript_engine::host::user::UserPacket;
-use packetscript_engine::user::{Chunk, Environment, Settings, check};
+use packetscript_engine::user::{Chunk, Environment, Settings, check, check_plain};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// A script that does a little of everything, in a function so that it can be cut off anywhere.
 const CORPUS: &str = r##"
@@ -368,4 +370,363 @@ fn closing_has_a_reserve_of_fuel() {
             "the reserve ends"
         );
     }
+}
+
+/// Every library function that allocates, again and again with little room above what is alive: no
+/// garbage ever is in the way of an allocation, and nothing that a function holds is collected.
+const NATIVES: &str = r##"
+local memory = tonumber(args.memory)
+local alive = {}
+local function count() return collectgarbage "count" * 1024 end
+collectgarbage()
+while count() < memory * 0.55 do alive[#alive + 1] = { #alive, ("%d"):format(#alive) } end
+local text = ("key=value; "):rep(1000)
+local words = {} for w in text:gmatch "%a+" do words[#words + 1] = w end
+local function sum(s) local n = 0 for i = 1, #s, 97 do n = n + s:byte(i) end return n end
+local natives = {
+  rep = function(i) local s = ("abc"):rep(3000 + i % 7) return #s end,
+  upper = function() return sum(text:upper()) end,
+  reverse = function() return sum(text:reverse()) end,
+  sub = function(i) return #text:sub(i % 100 + 1) end,
+  concat = function() return #table.concat(words, ", ") end,
+  numbers = function() local t = {} for i = 1, 300 do t[i] = i + 0.5 end return #table.concat(t, "/") end,
+  operator = function(i) local s = "" for k = 1, 60 do s = s .. k .. "|" end return #s end,
+  gsub = function() return select(2, text:gsub("%a+", "<%0>")) end,
+  gsub_table = function() return select(2, text:gsub("%a", { k = "K", v = false, e = 7 })) end,
+  gsub_function = function() return select(2, text:gsub("%a+", function(w) return w .. w end)) end,
+  gsub_positions = function() return #text:gsub("()=", "%1") end,
+  gmatch = function() local n = 0 for k, v in text:gmatch "(%a+)=(%a+)" do n = n + #k end return n end,
+  find = function() return select("#", text:find "(%a+)=(%a+); (%a+)") end,
+  format = function(i) return #("%s|%q|%10.3f|%x"):format(text, text:sub(1, 50), 1.5, i) end,
+  long = function(i) return #("%s%s"):format(text, text) end,
+  char = function() return #string.char(("x"):rep(200):byte(1, -1)) end,
+  utf8 = function() return #utf8.char(table.unpack({ 228, 8364, 128512 }, 1, 3)) + utf8.len(text) end,
+  pack = function(i) return #string.pack("s4s2z", text, "x", "y") end,
+  unpack = function(i) return #string.unpack("s4", string.pack("s4", text)) end,
+  table_pack = function() return table.pack(table.unpack(words, 1, 200)).n end,
+  insert = function() local t = {} for i = 1, 500 do table.insert(t, 1 + #t // 2, { i }) end return #t end,
+  append = function() local t = {} for i = 1, 1000 do table.insert(t, i .. "") end return #t end,
+  move = function() return #table.move(words, 1, 800, 1, {}) end,
+  sort = function() local t = table.move(words, 1, 200, 1, {}) table.sort(t, function(a, b) local u = { a, b } return u[1] < u[2] end) return t[1] end,
+  rawset = function() local t = {} for i = 1, 300 do rawset(t, i .. "k", { i }) end return t["7k"][1] end,
+  load = function(i) return load("local a = ... return function() return a + " .. i .. " end")(1)() end,
+  coroutine = function()
+    local n = 0
+    for v in coroutine.wrap(function() for i = 1, 50 do coroutine.yield({ i }, ("x"):rep(50)) end end) do n = n + v[1] end
+    return n
+  end,
+  errors = function(i) local ok, e = pcall(error, "message " .. i .. ("x"):rep(500)) return #e end,
+  faults = function() local ok, e = pcall(function() local missing = {} return missing.field.name end) return e end,
+  handlers = function() return #select(2, xpcall(error, function(m) return debug.traceback(m) .. ("y"):rep(100) end, "no")) end,
+  tostring = function(i) return #tostring(i + 0.25) + #tostring({}) end,
+  dates = function() return #os.date("!%Y-%m-%d %H:%M:%S", 0) end,
+  select = function() return select("#", table.unpack(words, 1, 100)) end,
+  varargs = function(...) local t = { ... } for i = 1, 200 do t[i] = { i } end return #t end,
+  closures = function() local t = {} for i = 1, 200 do local n = i t[i] = function() n = n + 1 return n end end return t[200]() end,
+}
+local names = {}
+for name in pairs(natives) do names[#names + 1] = name end
+table.sort(names)
+local total = 0
+for _, name in ipairs(names) do
+  local native, first = natives[name], nil
+  for i = 1, tonumber(args.turns) do
+    local ok, got = pcall(native, i)
+    if not ok then error(name .. " in turn " .. i .. ": " .. tostring(got), 0) end
+    total = total + 1
+  end
+end
+for i, t in ipairs(alive) do assert(t[1] == i - 1 and t[2] == ("%d"):format(i - 1)) end
+print(total)
+"##;
+
+fn natives_under_pressure(memory: u64, turns: u32, refusal: u32) -> (String, u64) {
+    let chunks = [Chunk {
+        name: b"natives.lua",
+        text: NATIVES.as_bytes(),
+    }];
+    let program = check_plain(&chunks).unwrap_or_else(|d| panic!("{d}"));
+    let args = [
+        ("memory".to_string(), memory.to_string()),
+        ("turns".to_string(), turns.to_string()),
+    ];
+    let lines = Rc::new(RefCell::new(String::new()));
+    let sink = Rc::clone(&lines);
+    let settings = Settings {
+        memory,
+        load_fuel: u64::MAX / 4,
+        args: args.into(),
+        print: Box::new(move |line| sink.borrow_mut().push_str(&String::from_utf8_lossy(line))),
+        ..Settings::default()
+    };
+    let mut env = Environment::prepare(program, settings).unwrap();
+    env.machine().heap.set_refusal(refusal);
+    let ran = env.machine().run_main();
+    assert!(
+        ran.is_ok(),
+        "refusing one of {refusal}: {}",
+        env.last_error()
+    );
+    let collections = env.usage().collections;
+    drop(env);
+    (lines.take(), collections)
+}
+
+#[test]
+fn library_functions_collect_before_they_give_up() {
+    let (total, collections) = natives_under_pressure(1 << 20, 100, 0);
+    println!("{total} calls with little room, {collections} collections");
+    assert!(collections > 100);
+    let (expected, _) = natives_under_pressure(512 << 10, 1, 0);
+    for refusal in [7, 50] {
+        let (total, _) = natives_under_pressure(512 << 10, 1, refusal);
+        assert_eq!(total, expected, "refusing one of {refusal}");
+    }
+}
+
+#[test]
+fn a_table_that_grows_with_every_packet_ends_in_an_error_and_nothing_else() {
+    let mut env = environment(
+        r#"
+        local t = {}
+        function grow(p) for i = #t + 1, 1e9 do t[i] = i end end
+        local h = {}
+        function spread(p) for i = 1, 1e9 do h["k" .. i .. #h] = i h[#h + 1] = i end end
+        function release(p) t, h = {}, {} collectgarbage() return ACCEPT end
+        function little(p) return DROP end
+        "#,
+        1 << 20,
+    )
+    .unwrap();
+    let release = env.bind("release").unwrap();
+    for name in ["grow", "spread"] {
+        let function = env.bind(name).unwrap();
+        let (mut by_fuel, mut by_memory) = (0, 0);
+        for _ in 0..400 {
+            let outcome = env.run(function, &mut packet(), 20_000);
+            match outcome.status {
+                Status::Fuel => by_fuel += 1,
+                Status::Memory => by_memory += 1,
+                other => panic!("{name}: {other:?}"),
+            }
+            assert!(outcome.fuel <= 20_000);
+            still_works(&mut env, name);
+        }
+        println!("{name}: {by_fuel} packets ended by fuel, {by_memory} by memory");
+        assert!(by_fuel > 3 && by_memory > 3);
+        assert_eq!(env.run(release, &mut packet(), 0).status, Status::Ok);
+        assert!(env.usage().live < 300_000, "{}", env.usage().live);
+    }
+}
+
+/// The hash is keyed for each environment: keys that meet in one place of a table there are spread in
+/// any other.
+#[test]
+fn keys_that_collide_in_one_environment_do_not_in_another() {
+    let text = "function little(p) return DROP end";
+    let mut one = environment(text, 1 << 20).unwrap();
+    let mut other = environment(text, 1 << 20).unwrap();
+    let places = 1 << 12;
+    let numbers: Vec<u64> = (0..2_000_000u64)
+        .filter(|&n| one.machine().heap.hash_word(n) % places == 7)
+        .take(400)
+        .collect();
+    let strings: Vec<String> = (0..2_000_000u64)
+        .map(|n| format!("host{n}.example"))
+        .filter(|s| one.machine().heap.hash_bytes(s.as_bytes()) % places == 7)
+        .take(400)
+        .collect();
+    assert!(numbers.len() == 400 && strings.len() == 400);
+    let spread = |hashes: Vec<u32>| {
+        let mut places: Vec<u32> = hashes.iter().map(|h| h % places).collect();
+        places.sort_unstable();
+        places.dedup();
+        places.len()
+    };
+    let heap = &other.machine().heap;
+    let numbers = spread(numbers.iter().map(|&n| heap.hash_word(n)).collect());
+    let strings = spread(
+        strings
+            .iter()
+            .map(|s| heap.hash_bytes(s.as_bytes()))
+            .collect(),
+    );
+    println!("400 colliding numbers are at {numbers} places elsewhere, 400 strings at {strings}");
+    assert!(numbers > 300 && strings > 300);
+}
+
+#[test]
+fn nested_pcalls_without_fuel_end_at_once() {
+    let mut env = environment(
+        r#"
+        caught = 0
+        local function nest(n)
+          if n == 0 then while true do end end
+          pcall(nest, n - 1)
+          caught = caught + 1
+          pcall(nest, n - 1)
+        end
+        function pcalls(p) nest(50) end
+        function handlers(p)
+          local function deep(n)
+            xpcall(function() if n > 0 then deep(n - 1) end while true do end end, function(m) caught = caught + 1 return m end)
+            caught = caught + 1
+          end
+          deep(30)
+        end
+        function coroutines(p)
+          local function deep(n)
+            local co = coroutine.wrap(function() if n > 0 then pcall(deep, n - 1) end while true do end end)
+            pcall(co)
+            caught = caught + 1
+          end
+          deep(30)
+        end
+        function close(p)
+          local function deep(n)
+            local x <close> = setmetatable({}, { __close = function() pcall(function() while true do end end) caught = caught + 1 end })
+            if n > 0 then pcall(deep, n - 1) end
+            while true do end
+          end
+          deep(30)
+        end
+        function none_caught(p) local n = caught caught = 0 return n == 0 and DROP or ACCEPT end
+        function little(p) return DROP end
+        "#,
+        1 << 20,
+    )
+    .unwrap();
+    let none_caught = env.bind("none_caught").unwrap();
+    for name in ["pcalls", "handlers", "coroutines", "close"] {
+        let function = env.bind(name).unwrap();
+        for fuel in [1, 10, 100, 1000, 20_000] {
+            let outcome = env.run(function, &mut packet(), fuel);
+            assert_eq!(outcome.status, Status::Fuel, "{name} with {fuel}");
+            assert_eq!(outcome.fuel, fuel, "{name}");
+            let verdict = env.run(none_caught, &mut packet(), 0).verdict.unwrap();
+            assert_eq!(verdict.verdict, 2, "{name} with {fuel}: nothing caught it");
+            still_works(&mut env, name);
+        }
+    }
+}
+
+/// Weak caches and finalizers while everything that is not alive is needed back.
+#[test]
+fn weak_tables_and_finalizers_under_pressure() {
+    let mut env = environment(
+        r#"
+        local cache = setmetatable({}, { __mode = "v" })
+        local names = setmetatable({}, { __mode = "k" })
+        local both = setmetatable({}, { __mode = "kv" })
+        local ring, at = {}, 0
+        made, finalized, revived = 0, 0, 0
+        local meta
+        meta = { __gc = function(o)
+          finalized = finalized + 1
+          assert(o.id and names[o] == "object " .. o.id)
+          if o.id % 3 == 0 and not o.revived then
+            o.revived = true
+            revived = revived + 1
+            made = made + 1
+            ring[o.id % 50 + 1] = setmetatable(o, meta)
+          end
+        end }
+        function process_packet(p)
+          for i = 1, 40 do
+            made = made + 1
+            local o = setmetatable({ id = made, text = ("x"):rep(made % 300) }, meta)
+            names[o] = "object " .. made
+            cache[made % 500] = o
+            cache["k" .. made % 100] = o
+            both[o] = { o }
+            at = at % 200 + 1
+            ring[at] = o
+          end
+          local alive = 0
+          for k, o in pairs(cache) do
+            assert(o.id and #o.text == o.id % 300)
+            alive = alive + 1
+          end
+          for o, name in pairs(names) do assert(name == "object " .. o.id) end
+          return alive > 0 and DROP or ACCEPT
+        end
+        function settle(p) ring, at = {}, 0 collectgarbage() return ACCEPT end
+        function result(p) return finalized == made and DROP or ACCEPT, made .. " made, " .. finalized .. " finalized, " .. revived .. " revived" end
+        function little(p) return DROP end
+        "#,
+        512 << 10,
+    )
+    .unwrap();
+    let process = env.bind("process_packet").unwrap();
+    for refusal in [0, 2000] {
+        env.machine().heap.set_refusal(refusal);
+        for n in 0..1000 {
+            let outcome = env.run(process, &mut packet(), 1_000_000);
+            assert_eq!(
+                outcome.status,
+                Status::Ok,
+                "packet {n}: {:?}",
+                outcome.verdict
+            );
+        }
+    }
+    env.machine().heap.set_refusal(0);
+    let settle = env.bind("settle").unwrap();
+    for _ in 0..5 {
+        env.run(settle, &mut packet(), 1_000_000);
+    }
+    let result = env.bind("result").unwrap();
+    let verdict = env.run(result, &mut packet(), 0).verdict.unwrap();
+    println!("{}", env.reason(verdict.reason - 1));
+    assert_eq!(verdict.verdict, 2, "everything that was made is finalized");
+}
+
+/// Garbage of every kind as fast as it can be made, with as much alive as was promised.
+#[test]
+fn garbage_at_the_limit_is_collected_in_time() {
+    let mut env = environment(
+        r#"
+        local memory = 1 << 20
+        local alive = {}
+        while collectgarbage "count" * 1024 < memory - 180000 do alive[#alive + 1] = { tostring(#alive) } end
+        local function nothing() end
+        function process_packet(p)
+          for i = 1, 100 do
+            local t = { i, { i }, name = "n" }
+            local s = "a" .. i .. ("b"):rep(i)
+            local f = function() return t, s end
+            local c = coroutine.wrap(nothing)
+            c()
+            t[i .. ""] = f
+          end
+          kept = { kept and kept[1] or 1, ("x"):rep(2000) }
+          return DROP
+        end
+        function check(p)
+          for i = 1, #alive do assert(alive[i][1] == tostring(i - 1)) end
+          return DROP
+        end
+        function little(p) return DROP end
+        "#,
+        1 << 20,
+    )
+    .unwrap();
+    let process = env.bind("process_packet").unwrap();
+    let check = env.bind("check").unwrap();
+    for n in 0..2000 {
+        let outcome = env.run(process, &mut packet(), 0);
+        assert_eq!(
+            outcome.status,
+            Status::Ok,
+            "packet {n}: {:?}",
+            outcome.verdict
+        );
+    }
+    assert_eq!(env.run(check, &mut packet(), 10_000_000).status, Status::Ok);
+    let usage = env.usage();
+    println!(
+        "{} collections, longest step {} bytes",
+        usage.collections, usage.longest_step
+    );
+    assert!(usage.collections > 20);
 }

@@ -20,10 +20,16 @@ use super::{BARRIER_MARK, Heap, OutOfMemory, reference};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Event;
 
-/// Bytes allocated between two steps of a cycle.
+/// Bytes looked at or moved in a step that small allocations pay for.
+const STEP: u64 = 16 * 1024;
+/// Bytes allocated between two steps, at most.
 const STRIDE: i64 = 2048;
 /// A cycle is not worth while below this much.
 const SMALLEST: u64 = 64 * 1024;
+/// Bytes looked at for each byte allocated: what keeps floating garbage small, and what always is
+/// enough.
+const LEAST_PACE: u64 = 6;
+const MOST_PACE: u64 = 64;
 /// Kilobytes that a short step on demand is worth.
 const FEW: u64 = 4;
 /// Entries of a table that are looked at before the budget is asked again.
@@ -267,7 +273,9 @@ impl Heap {
         let reserve = (self.guarantee + self.guarantee / 2).saturating_sub(used);
         // Sweeping looks at one header a cell.
         let cells = u64::from(self.cells_top - self.cells);
-        self.pace = ((used + cells / 4) / reserve.max(self.guarantee / 16).max(1) + 1).clamp(2, 64);
+        self.pace = ((used + cells / 4) / reserve.max(self.guarantee / 16).max(1) + 1)
+            .clamp(LEAST_PACE, MOST_PACE);
+        self.set_stride();
         self.color = 3 - self.color;
         self.phase = Phase::Mark;
         self.barrier |= BARRIER_MARK;
@@ -276,7 +284,7 @@ impl Heap {
         self.scan = Scan::NONE;
         self.marked = 0;
         self.stepped = true;
-        self.credit = STRIDE;
+        self.credit = self.stride;
         for v in roots.values.into_iter().flatten().chain(stack) {
             self.shade(*v);
         }
@@ -306,8 +314,8 @@ impl Heap {
     #[inline(never)]
     pub(super) fn step(&mut self) -> Result<(), OutOfMemory> {
         // What was allocated at once beyond the stride is paid for at once.
-        let due = (STRIDE - self.credit.min(0)) as u64;
-        self.credit = STRIDE;
+        let due = (self.stride - self.credit.min(0)) as u64;
+        self.credit = self.stride;
         self.peak = self.peak.max(self.used_cells + self.used_bodies);
         match self.phase {
             Phase::Idle => {
@@ -630,7 +638,7 @@ impl Heap {
         self.barrier &= !BARRIER_MARK;
         self.phase = Phase::Sweep;
         self.sweep = self.cells;
-        self.credit = STRIDE;
+        self.credit = self.stride;
         self.stepped = true;
         // Finalizers may run from now on.
         self.attention |= self.doomed != 0;
@@ -906,7 +914,7 @@ impl Heap {
         self.threshold = (used * 2)
             .max(SMALLEST.min(self.guarantee / 4))
             .min(latest)
-            .max(used + self.guarantee / 64);
+            .max(used + (self.guarantee / 64).min(SMALLEST / 2));
         self.credit = 0;
     }
 
@@ -925,8 +933,15 @@ impl Heap {
         self.compact_to = self.bodies;
         let extent = u64::from(self.bodies_top - self.bodies);
         let reserve = u64::from(self.bodies_end - self.bodies_top) / 2;
-        self.slide_pace = (extent / reserve.max(1) + 1).clamp(4, 64);
-        self.credit = self.credit.min(STRIDE);
+        self.slide_pace = (extent / reserve.max(1) + 1).clamp(4, MOST_PACE);
+        self.set_stride();
+        self.credit = self.credit.min(self.stride);
+    }
+
+    /// The faster the pace, the more steps, not the longer ones.
+    fn set_stride(&mut self) {
+        let pace = self.pace.max(self.slide_pace).max(1);
+        self.stride = ((STEP / pace) as i64).min(STRIDE);
     }
 
     fn finish_compaction(&mut self) {

@@ -160,6 +160,8 @@ pub struct Heap {
     threshold: u64,
     /// Bytes that may be allocated before the next step is due.
     credit: i64,
+    /// Bytes allocated between two steps.
+    stride: i64,
     /// Work per allocated byte in this cycle.
     pace: u64,
     /// The same for closing gaps between bodies.
@@ -259,6 +261,7 @@ impl Heap {
             guarantee,
             threshold: gc::first_threshold(guarantee),
             credit: 0,
+            stride: 2048,
             pace: 2,
             slide_pace: 4,
             work: 0,

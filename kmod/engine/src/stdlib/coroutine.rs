@@ -179,7 +179,7 @@ fn isyieldable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     } else {
         vm.running()
     };
-    let yieldable = thread != 0 && thread != vm.library.main;
+    let yieldable = thread != 0 && thread != vm.library.main && !vm.finalizes_in(thread);
     vm.push(Value::boolean(yieldable))?;
     Ok(Step::Return(1))
 }

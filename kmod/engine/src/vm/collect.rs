@@ -222,6 +222,11 @@ impl Vm {
             && self.heap.barrier & BARRIER_YOUNG == 0
     }
 
+    /// Whether a finalizer was called between two instructions of a coroutine, which then cannot yield.
+    pub fn finalizes_in(&self, thread: Ref) -> bool {
+        self.finalizer_depth != 0 && self.finalizer_thread == thread
+    }
+
     /// The next object to be finalized, with the function that does it.
     fn next_finalizer(&mut self) -> Option<(Value, Value)> {
         while let Some(t) = self.heap.take_doomed() {
