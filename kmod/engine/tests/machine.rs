@@ -135,11 +135,9 @@ fn finalizers() {
     let (name, source) = ("finalizers.lua", include_str!("machine/finalizers.lua"));
     let expected = puc(name, source);
     assert_eq!(engine(name, source, Life::Easy), expected);
-    // Their order is another where there are other collections; that all is well the script sees itself.
-    for life in [Life::Stress, Life::Refused(50)] {
-        let lines = engine(name, source, life).lines().count();
-        assert_eq!(lines, expected.lines().count(), "{life:?}");
-    }
+    // Their order is another where there are other collections.
+    let stressed = engine(name, source, Life::Stress);
+    assert_eq!(stressed.lines().count(), expected.lines().count());
 }
 
 #[test]

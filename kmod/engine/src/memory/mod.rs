@@ -28,15 +28,19 @@
 
 pub mod cell;
 mod gc;
+mod mark;
+mod nodes;
+mod objects;
+mod packets;
+mod slide;
 pub(crate) mod strings;
 pub mod table;
+mod traverse;
+mod weak;
 
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Event;
-use cell::{
-    BODY_HEADER, BodyHeader, BoxCell, CELL, ClosureCell, Header, INLINE_UPVALUES, Kind, LongCell,
-    NativeClosureCell, Node, ObjectCell,
-};
+use cell::{BODY_HEADER, BodyHeader, CELL, Header, INLINE_UPVALUES, Kind, LongCell, Node};
 
 pub use gc::{Phase, Roots};
 pub use strings::MAX_STRING;
@@ -317,7 +321,7 @@ impl Heap {
     pub(crate) fn new_cell(&mut self, kind: Kind, flags: u16) -> Result<Ref, OutOfMemory> {
         self.credit -= i64::from(CELL);
         if self.credit < 0 {
-            self.step()?;
+            self.step(CELL)?;
         }
         if self.free == 0 {
             self.fresh_cell(kind, flags)
@@ -427,7 +431,7 @@ impl Heap {
         let size = (bytes as u32).next_multiple_of(16) + BODY_HEADER;
         self.credit -= i64::from(size);
         if self.credit < 0 {
-            self.step()?;
+            self.step(size)?;
         }
         if size > self.bodies_end - self.bodies_top {
             self.collect_now();
@@ -528,267 +532,6 @@ impl Heap {
                 self.at::<BodyHeader>(at + wanted).write(rest);
             }
         }
-    }
-
-    // --- small objects -----------------------------------------------------------------------------
-
-    /// A box that holds a value.
-    #[inline]
-    pub fn new_box(&mut self, value: Value) -> Result<Ref, OutOfMemory> {
-        let r = self.new_cell(Kind::Box, 0)?;
-        self.shade_new(value);
-        // SAFETY: the cell is a box now.
-        unsafe { (*self.at::<BoxCell>(r)).value = value };
-        Ok(r)
-    }
-
-    /// A Lua closure whose upvalues are nil.
-    pub fn new_closure(&mut self, proto: Ref, upvalues: usize) -> Result<Ref, OutOfMemory> {
-        let r = self.new_cell(Kind::Closure, upvalues as u16)?;
-        // SAFETY: the cell is a closure now; its values are written before anything else allocates.
-        unsafe {
-            let cell = self.at::<ClosureCell>(r);
-            (*cell).header.hash = proto;
-            (*cell).values = [Value::NIL; INLINE_UPVALUES];
-            if upvalues > INLINE_UPVALUES {
-                // The kind is set last: a cell without its body must not look like one with.
-                (*cell).header.flags = 0;
-                let field = core::mem::offset_of!(ClosureCell, values) as u32 + 8;
-                let body = self.new_body(r, field, 16 * upvalues as u64)?;
-                for i in 0..upvalues {
-                    self.at::<Value>(body).add(i).write(Value::NIL);
-                }
-                (*self.at::<ClosureCell>(r)).header.flags = upvalues as u16;
-            }
-        }
-        Ok(r)
-    }
-
-    /// The upvalues of a Lua closure.
-    #[inline(always)]
-    pub(crate) fn upvalues(&self, closure: Ref) -> *mut Value {
-        let cell = self.at::<ClosureCell>(closure);
-        // SAFETY: a closure's cell; with many upvalues the first payload names their body.
-        unsafe {
-            if (*cell).header.flags as usize <= INLINE_UPVALUES {
-                (&raw mut (*cell).values).cast()
-            } else {
-                self.at((*cell).values[0].payload as Ref)
-            }
-        }
-    }
-
-    /// A native function with values of its own.
-    pub fn new_native_closure(
-        &mut self,
-        native: u32,
-        values: &[Value],
-    ) -> Result<Ref, OutOfMemory> {
-        let count = values.len().min(INLINE_UPVALUES);
-        let r = self.new_cell(Kind::NativeClosure, count as u16)?;
-        let mut all = [Value::NIL; INLINE_UPVALUES];
-        for (to, &from) in all.iter_mut().zip(values) {
-            self.shade_new(from);
-            *to = from;
-        }
-        // SAFETY: the cell is a native closure now.
-        unsafe {
-            let cell = self.at::<NativeClosureCell>(r);
-            (*cell).header.hash = native;
-            (*cell).values = all;
-        }
-        Ok(r)
-    }
-
-    /// Value number `i` of a native closure.
-    pub fn native_upvalue(&self, r: Ref, i: u32) -> Value {
-        // SAFETY: a native closure's cell.
-        unsafe { (*self.at::<NativeClosureCell>(r)).values }
-            .get(i as usize)
-            .copied()
-            .unwrap_or(Value::NIL)
-    }
-
-    /// Replaces value number `i` of a native closure.
-    pub fn set_native_upvalue(&mut self, r: Ref, i: u32, v: Value) {
-        let old = self.native_upvalue(r, i);
-        self.store_barrier(r, old, v);
-        // SAFETY: a native closure's cell.
-        let values = unsafe { &mut (*self.at::<NativeClosureCell>(r)).values };
-        if let Some(slot) = values.get_mut(i as usize) {
-            *slot = v;
-        }
-    }
-
-    /// An object of the engine with `len` zeroed bytes.
-    pub fn new_object(&mut self, class: u16, len: u32) -> Result<Ref, OutOfMemory> {
-        let r = self.new_cell(Kind::Object, class)?;
-        // SAFETY: the cell is an object now.
-        unsafe {
-            let cell = self.at::<ObjectCell>(r);
-            (*cell).body = 0;
-            (*cell).len = 0;
-            (*cell).meta = 0;
-            (*cell).word = 0;
-            (*cell).value = Value::NIL;
-            if len > 0 {
-                let field = core::mem::offset_of!(ObjectCell, body) as u32;
-                let body = self.new_body(r, field, u64::from(len))?;
-                self.at::<u8>(body).write_bytes(0, len as usize);
-                (*self.at::<ObjectCell>(r)).len = len;
-            }
-        }
-        Ok(r)
-    }
-
-    /// The class of an object.
-    pub fn object_class(&self, r: Ref) -> u16 {
-        self.header(r).flags
-    }
-
-    /// The bytes of an object.
-    pub fn object_bytes(&self, r: Ref) -> &[u8] {
-        // SAFETY: an object's cell and its body.
-        unsafe {
-            let cell = self.at::<ObjectCell>(r);
-            if (*cell).body == 0 {
-                return &[];
-            }
-            core::slice::from_raw_parts(self.at((*cell).body), (*cell).len as usize)
-        }
-    }
-
-    /// The bytes of an object, to be changed.
-    pub fn object_bytes_mut(&mut self, r: Ref) -> &mut [u8] {
-        // SAFETY: an object's cell and its body.
-        unsafe {
-            let cell = self.at::<ObjectCell>(r);
-            if (*cell).body == 0 {
-                return &mut [];
-            }
-            core::slice::from_raw_parts_mut(self.at((*cell).body), (*cell).len as usize)
-        }
-    }
-
-    /// The value that an object keeps alive.
-    pub fn object_value(&self, r: Ref) -> Value {
-        // SAFETY: an object's cell.
-        unsafe { (*self.at::<ObjectCell>(r)).value }
-    }
-
-    /// Lets an object keep a value alive.
-    pub fn set_object_value(&mut self, r: Ref, value: Value) {
-        let old = self.object_value(r);
-        self.store_barrier(r, old, value);
-        // SAFETY: an object's cell.
-        unsafe { (*self.at::<ObjectCell>(r)).value = value };
-    }
-
-    /// The metatable of an object, or 0.
-    pub fn object_meta(&self, r: Ref) -> Ref {
-        // SAFETY: an object's cell.
-        unsafe { (*self.at::<ObjectCell>(r)).meta }
-    }
-
-    /// Gives an object its metatable, or takes it away with 0.
-    pub fn set_object_meta(&mut self, r: Ref, meta: Ref) {
-        self.store_barrier(r, Value::NIL, Value::object(Tag::Table, meta));
-        // SAFETY: an object's cell.
-        unsafe { (*self.at::<ObjectCell>(r)).meta = meta };
-    }
-
-    // --- packets -----------------------------------------------------------------------------------
-
-    /// A packet begins. What was there before it is known already: see [`Heap::settle`].
-    #[inline(always)]
-    pub fn begin_packet(&mut self) {
-        self.barrier |= BARRIER_YOUNG;
-    }
-
-    /// Everything that exists is older than the next packet: to be called when the host has run
-    /// something else than a packet. Most packets leave all of this as it is.
-    #[cold]
-    pub fn settle(&mut self) {
-        self.begin_step();
-        self.packet_serial = self.serial;
-        // While finalizers wait, every packet's end is looked at.
-        self.stepped = self.doomed != 0;
-        self.escaped = false;
-        self.floor = self.bodies_top;
-        self.before = Mark {
-            free: self.free,
-            cells_top: self.cells_top,
-            used_cells: self.used_cells,
-            used_bodies: self.used_bodies,
-            credit: self.credit,
-        };
-    }
-
-    /// A step of the machine begins: nobody but the stack and the heap holds what was allocated until
-    /// now. What a native function allocates has the number of its step, so that a collection in the
-    /// midst of it ([`Heap::collect_within`]) knows what the function may hold where it cannot look.
-    /// Fewer steps than there could be only make it keep more.
-    #[inline(always)]
-    pub fn begin_step(&mut self) {
-        self.serial = match self.serial.checked_add(1) {
-            Some(serial) => serial,
-            None => self.restart_serials(),
-        };
-    }
-
-    /// Whether a cell was allocated since the packet at hand began.
-    #[inline(always)]
-    fn is_young(&self, r: Ref) -> bool {
-        self.header(r).serial >= self.packet_serial
-    }
-
-    /// Every cell becomes older than every step to come, before their numbers repeat.
-    #[cold]
-    fn restart_serials(&mut self) -> u32 {
-        self.packet_serial = 1;
-        self.escaped = true;
-        let mut r = self.cells;
-        while r < self.cells_top {
-            // SAFETY: a cell of the region.
-            unsafe { (*self.at::<Header>(r)).serial = 0 };
-            r += CELL;
-        }
-        1
-    }
-
-    /// A packet ends. Says whether it left anything to do: [`Heap::give_back`] and [`Heap::settle`].
-    #[must_use]
-    #[inline(always)]
-    pub fn end_packet(&mut self) -> bool {
-        self.barrier &= !BARRIER_YOUNG;
-        // Cells and bodies come back without a trace only where `stepped` says so.
-        self.stepped || self.used_cells != self.before.used_cells || self.bodies_top != self.floor
-    }
-
-    /// Gives back all that the packet allocated when nothing of it can be reached any more. Says
-    /// whether it did, and so whether stale values may be left on the stack.
-    pub fn give_back(&mut self) -> bool {
-        self.peak = self.peak.max(self.used_cells + self.used_bodies);
-        if self.stepped || self.escaped || self.compacting {
-            return false;
-        }
-        let before = self.before;
-        let mut r = before.free;
-        while r != self.free {
-            // SAFETY: cells taken since the packet began follow each other on the list as it was.
-            unsafe {
-                let header = self.at::<Header>(r);
-                (*header).kind = Kind::Free;
-                r = (*header).next;
-            }
-        }
-        self.free = before.free;
-        self.cells_top = before.cells_top;
-        self.bodies_top = self.floor;
-        self.used_cells = before.used_cells;
-        self.used_bodies = before.used_bodies;
-        self.credit = before.credit;
-        true
     }
 
     // --- barriers ----------------------------------------------------------------------------------

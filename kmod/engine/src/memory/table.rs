@@ -12,37 +12,31 @@
 //! [`Tag::DeadKey`].
 
 use super::cell::{Header, Kind, Node, PERMANENT, TableCell};
-use super::{Heap, OutOfMemory, nodes_size, reference};
+use super::{Heap, OutOfMemory};
 use crate::number::arith;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Event;
 use core::mem::offset_of;
 
 /// In `hint`: integer keys may be in the hash part.
-const HAS_INTS: u32 = 1 << 31;
+pub(super) const HAS_INTS: u32 = 1 << 31;
 /// In `hint`: integer keys may be in the hash part that is being filled.
-const NEW_INTS: u32 = 1 << 30;
+pub(super) const NEW_INTS: u32 = 1 << 30;
 /// In `hint`: where the border was last seen.
-const HINT: u32 = NEW_INTS - 1;
+pub(super) const HINT: u32 = NEW_INTS - 1;
 /// In a table's flags: on the list of tables with finalizers.
 pub(super) const FINALIZABLE: u16 = 4;
 /// Events whose absence a metatable remembers, one bit each from this one on in its flags.
-const ABSENT: u16 = 1 << 8;
-/// Nodes that an insertion moves while a hash part grows.
-const MOVES: u32 = 8;
-/// Hash parts up to here move at once.
-const SMALL: u32 = 16;
+pub(super) const ABSENT: u16 = 1 << 8;
 
 const ARRAY_FIELD: u32 = offset_of!(TableCell, array) as u32;
-const NODES_FIELD: u32 = offset_of!(TableCell, nodes) as u32;
-const OLD_FIELD: u32 = offset_of!(TableCell, old_nodes) as u32;
 
 /// A key in the form in which nodes hold it.
 #[derive(Clone, Copy)]
-struct Key {
-    tag: Tag,
-    key: u64,
-    hash: u32,
+pub(super) struct Key {
+    pub(super) tag: Tag,
+    pub(super) key: u64,
+    pub(super) hash: u32,
 }
 
 impl Heap {
@@ -300,7 +294,7 @@ impl Heap {
     }
 
     /// A key in one hash part, or null.
-    fn find_in(&self, nodes: Ref, mask: u32, k: Key) -> *mut Node {
+    pub(super) fn find_in(&self, nodes: Ref, mask: u32, k: Key) -> *mut Node {
         // SAFETY: a hash part with `mask + 1` nodes, links stay inside.
         unsafe {
             let nodes = self.at::<Node>(nodes);
@@ -366,7 +360,7 @@ impl Heap {
     }
 
     /// A key in the form of nodes. Integral floats are integers; nil stays nil.
-    fn key(&mut self, v: Value) -> Key {
+    pub(super) fn key(&mut self, v: Value) -> Key {
         match v.tag {
             Tag::Int => self.int_key(v.as_int()),
             Tag::Str => {
@@ -578,7 +572,7 @@ impl Heap {
     }
 
     /// `t[i] = value` when that is in the array part; says whether it is.
-    fn set_in_array(&mut self, t: Ref, i: i64, value: Value) -> bool {
+    pub(super) fn set_in_array(&mut self, t: Ref, i: i64, value: Value) -> bool {
         let cell = self.table(t);
         let index = (i as u64).wrapping_sub(1);
         // SAFETY: a table's cell, and an index inside its array part.
@@ -731,7 +725,7 @@ impl Heap {
     }
 
     /// Grows the array part to hold `cap` values.
-    fn grow_array(&mut self, t: Ref, cap: u32) -> Result<(), OutOfMemory> {
+    pub(super) fn grow_array(&mut self, t: Ref, cap: u32) -> Result<(), OutOfMemory> {
         let bytes = u64::from(cap) * 16;
         // SAFETY: a table's cell and its array part; the old body stays until it is copied.
         unsafe {
@@ -757,396 +751,5 @@ impl Heap {
             (*cell).cap = cap;
         }
         Ok(())
-    }
-
-    // --- the hash part -------------------------------------------------------------------------------
-
-    /// Takes an empty hash part of `count` nodes, a power of two. The table has none but the one that
-    /// becomes the old one.
-    fn take_nodes(&mut self, t: Ref, count: u32) -> Result<(), OutOfMemory> {
-        let mask = count - 1;
-        let fresh = self.loose_body(t, NODES_FIELD, nodes_size(mask))?;
-        // SAFETY: a table's cell; the new body holds the nodes.
-        unsafe {
-            self.at::<u8>(fresh)
-                .write_bytes(0, nodes_size(mask) as usize);
-            let cell = self.table(t);
-            if (*cell).nodes != self.empty {
-                let old = (*cell).nodes;
-                (*self.body(old)).field = OLD_FIELD;
-                (*cell).old_nodes = old;
-                (*cell).old_mask = (*cell).mask;
-                (*cell).cursor = (*cell).mask + 1;
-                (*cell).hint &= !NEW_INTS;
-            }
-            (*cell).nodes = fresh;
-            (*cell).mask = mask;
-            (*cell).last_free = count;
-        }
-        Ok(())
-    }
-
-    /// A new key, whose value is not nil.
-    fn insert(&mut self, t: Ref, k: Key, value: Value) -> Result<(), OutOfMemory> {
-        let key = Value {
-            tag: k.tag,
-            aux: 0,
-            payload: k.key,
-        };
-        self.store_barrier(t, key, value);
-        self.store_barrier(t, Value::NIL, key);
-        // SAFETY: a table's cell, also after its bodies were replaced.
-        unsafe {
-            (*self.table(t)).header.flags &= ABSENT - 1;
-            if (*self.table(t)).old_nodes != 0 {
-                self.migrate(t, MOVES);
-            }
-            if (*self.table(t)).nodes == self.empty || !self.place(t, k, value) {
-                self.rehash(t, k)?;
-                // The array may have grown to where the key belongs.
-                if k.tag == Tag::Int && self.set_in_array(t, k.key as i64, value) {
-                    return Ok(());
-                }
-                if !self.place(t, k, value) {
-                    return Err(OutOfMemory);
-                }
-            }
-            (*self.table(t)).hash_live += 1;
-        }
-        Ok(())
-    }
-
-    /// Puts a key that is not there into the hash part, if a node is free.
-    fn place(&mut self, t: Ref, k: Key, value: Value) -> bool {
-        // SAFETY: a table's cell and its nodes; indices are masked or come from links.
-        unsafe {
-            let cell = self.table(t);
-            if k.tag == Tag::Int {
-                (*cell).hint |= HAS_INTS | NEW_INTS;
-            }
-            let nodes = self.at::<Node>((*cell).nodes);
-            let home = k.hash & (*cell).mask;
-            let node = nodes.add(home as usize);
-            if (*node).value.is_nil() {
-                // Free, or left behind: it stays in whatever chain it is in.
-                (*node).tag = k.tag;
-                (*node).key = k.key;
-                (*node).value = value;
-                return true;
-            }
-            let free = loop {
-                if (*cell).last_free == 0 {
-                    return false;
-                }
-                (*cell).last_free -= 1;
-                if (*nodes.add((*cell).last_free as usize)).tag == Tag::Nil {
-                    break (*cell).last_free;
-                }
-            };
-            let free_node = nodes.add(free as usize);
-            let other = self.home(&*node) & (*cell).mask;
-            if other == home {
-                free_node.write(Node {
-                    tag: k.tag,
-                    link: (*node).link,
-                    key: k.key,
-                    value,
-                });
-                (*node).link = free + 1;
-                return true;
-            }
-            // The node there belongs to another chain: it moves to the free one.
-            let mut before = nodes.add(other as usize);
-            while (*before).link != home + 1 {
-                before = nodes.add((*before).link as usize - 1);
-            }
-            (*before).link = free + 1;
-            free_node.write(*node);
-            self.shade_node(&*free_node);
-            node.write(Node {
-                tag: k.tag,
-                link: 0,
-                key: k.key,
-                value,
-            });
-            true
-        }
-    }
-
-    /// The hash of a node's key.
-    #[inline(always)]
-    fn home(&self, node: &Node) -> u32 {
-        match node.tag {
-            Tag::Str | Tag::Addr6 => (node.key >> 32) as u32,
-            _ => self.hash_word(node.key),
-        }
-    }
-
-    /// A node that moves may move behind the collector's back.
-    #[inline(always)]
-    fn shade_node(&mut self, node: &Node) {
-        if self.barrier & super::BARRIER_MARK != 0 {
-            self.shade(node.key());
-            self.shade(node.value);
-        }
-    }
-
-    /// Takes a hash part that has room for one more key, and begins to fill it.
-    #[cold]
-    fn rehash(&mut self, t: Ref, extra: Key) -> Result<(), OutOfMemory> {
-        // SAFETY: a table's cell, also after its bodies were replaced.
-        unsafe {
-            if (*self.table(t)).old_nodes != 0 {
-                self.migrate(t, u32::MAX);
-            }
-            let cell = self.table(t);
-            let count = if (*cell).nodes == self.empty {
-                0
-            } else {
-                (*cell).mask + 1
-            };
-            if (*cell).hint & HAS_INTS != 0 && extra.tag == Tag::Int {
-                let wanted = self.array_size(t, extra);
-                if wanted > (*cell).cap {
-                    self.grow_array(t, wanted)?;
-                }
-            }
-            let slack = if count <= SMALL { 0 } else { count / 8 };
-            let wanted = ((*self.table(t)).hash_live + 1 + slack).next_power_of_two();
-            self.take_nodes(t, wanted)?;
-            if count != 0 {
-                self.migrate(t, if count <= SMALL { u32::MAX } else { MOVES });
-            }
-        }
-        Ok(())
-    }
-
-    /// How long the array part should be with the integer keys of the hash part: the largest power of
-    /// two of which more than half would be in use.
-    fn array_size(&self, t: Ref, extra: Key) -> u32 {
-        let mut bins = [0u32; 28];
-        let mut count = |key: u64| {
-            let bin = 64 - key.wrapping_sub(1).leading_zeros();
-            if let Some(bin) = bins.get_mut(bin as usize) {
-                *bin += 1;
-            }
-        };
-        count(extra.key);
-        // SAFETY: a table's cell and its nodes.
-        let (cap, live) = unsafe {
-            let cell = self.table(t);
-            let nodes = self.at::<Node>((*cell).nodes);
-            for i in 0..=(*cell).mask {
-                let node = nodes.add(i as usize);
-                if (*node).tag == Tag::Int && !(*node).value.is_nil() {
-                    count((*node).key);
-                }
-            }
-            ((*cell).cap, (*cell).array_live)
-        };
-        let mut best = cap;
-        let mut sum = live;
-        for (bin, &n) in bins.iter().enumerate() {
-            sum += n;
-            let size = 1u32 << bin;
-            if size > cap && sum > size / 2 {
-                best = size;
-            }
-        }
-        best
-    }
-
-    /// Moves up to `count` nodes of the old hash part.
-    fn migrate(&mut self, t: Ref, count: u32) {
-        // SAFETY: a table's cell and its two hash parts; nothing here allocates.
-        unsafe {
-            let cell = self.table(t);
-            let old = self.at::<Node>((*cell).old_nodes);
-            for _ in 0..count {
-                if (*cell).cursor == 0 {
-                    break;
-                }
-                (*cell).cursor -= 1;
-                let node = old.add((*cell).cursor as usize);
-                let (tag, key, value) = ((*node).tag, (*node).key, (*node).value);
-                if value.is_nil() {
-                    continue;
-                }
-                self.shade_node(&*node);
-                let index = key.wrapping_sub(1);
-                if tag == Tag::Int && index < u64::from((*cell).cap) {
-                    *self.at::<Value>((*cell).array).add(index as usize) = value;
-                    (*cell).array_live += 1;
-                    (*cell).hash_live -= 1;
-                } else {
-                    let hash = self.home(&*node);
-                    self.place(t, Key { tag, key, hash }, value);
-                }
-                (*node).value = Value::NIL;
-                (*node).tag = Tag::DeadKey;
-            }
-            self.work += u64::from(count.min(MOVES));
-            if (*cell).cursor == 0 {
-                let old = (*cell).old_nodes;
-                (*cell).old_nodes = 0;
-                if (*cell).hint & NEW_INTS == 0 {
-                    (*cell).hint &= !HAS_INTS;
-                }
-                self.free_body(old);
-            }
-        }
-    }
-
-    // --- borders and traversal -----------------------------------------------------------------------
-
-    /// A border: 0 or an index whose value is not nil before one whose value is.
-    pub fn border(&self, t: Ref) -> i64 {
-        let cell = self.table(t);
-        let filled = |i: u64| !self.get_int(t, i as i64).is_nil();
-        // SAFETY: a table's cell.
-        let (hint, cap, ints) = unsafe {
-            (
-                u64::from((*cell).hint & HINT),
-                u64::from((*cell).cap),
-                (*cell).hint & HAS_INTS != 0,
-            )
-        };
-        let border = if hint == 0 || filled(hint) {
-            // Upwards from the hint, first by single steps.
-            let mut low = hint;
-            let mut high = loop {
-                if !filled(low + 1) {
-                    break low + 1;
-                }
-                low += 1;
-                if low >= hint + 4 {
-                    // Without integer keys in the hash part nothing is behind the array.
-                    break if ints { low * 2 } else { cap + 1 };
-                }
-            };
-            while high > low + 1 && filled(high) {
-                low = high;
-                if high > i64::MAX as u64 / 2 {
-                    return low as i64;
-                }
-                high *= 2;
-            }
-            while high - low > 1 {
-                let middle = u64::midpoint(low, high);
-                if filled(middle) {
-                    low = middle;
-                } else {
-                    high = middle;
-                }
-            }
-            low
-        } else {
-            let (mut low, mut high) = (0, hint);
-            while high - low > 1 {
-                let middle = u64::midpoint(low, high);
-                if filled(middle) {
-                    low = middle;
-                } else {
-                    high = middle;
-                }
-            }
-            low
-        };
-        // SAFETY: a table's cell.
-        unsafe {
-            (*cell).hint = (*cell).hint & !HINT | (border.min(u64::from(HINT)) as u32);
-        }
-        border as i64
-    }
-
-    /// The entry that follows a key (nil: the first), `None` behind the last, an error for a key that
-    /// is not in the table.
-    #[allow(clippy::result_unit_err, reason = "there is one way to fail")]
-    pub fn next(&mut self, t: Ref, key: Value) -> Result<Option<(Value, Value)>, ()> {
-        let cell = self.table(t);
-        let mut position = if key.is_nil() {
-            0
-        } else {
-            self.position(t, key).ok_or(())?
-        };
-        // SAFETY: a table's cell, its array part and its hash parts.
-        unsafe {
-            let cap = (*cell).cap;
-            while position < cap {
-                let v = *self.at::<Value>((*cell).array).add(position as usize);
-                position += 1;
-                if !v.is_nil() {
-                    return Ok(Some((Value::int(i64::from(position)), v)));
-                }
-            }
-            position -= cap;
-            for (nodes, count) in [
-                ((*cell).nodes, (*cell).mask + 1),
-                (
-                    (*cell).old_nodes,
-                    if (*cell).old_nodes == 0 {
-                        0
-                    } else {
-                        (*cell).old_mask + 1
-                    },
-                ),
-            ] {
-                while position < count {
-                    let node = self.at::<Node>(nodes).add(position as usize);
-                    position += 1;
-                    if !(*node).value.is_nil() {
-                        return Ok(Some(((*node).key(), (*node).value)));
-                    }
-                }
-                position -= count;
-            }
-        }
-        Ok(None)
-    }
-
-    /// One more than where a key is in the order of a traversal.
-    fn position(&mut self, t: Ref, key: Value) -> Option<u32> {
-        let cell = self.table(t);
-        let k = self.key(key);
-        // SAFETY: a table's cell, its array part and its hash parts.
-        unsafe {
-            let cap = (*cell).cap;
-            let index = k.key.wrapping_sub(1);
-            let in_array = k.tag == Tag::Int && index < u64::from(cap);
-            if in_array
-                && ((*cell).hint & HAS_INTS == 0
-                    || !(*self.at::<Value>((*cell).array).add(index as usize)).is_nil())
-            {
-                return Some(index as u32 + 1);
-            }
-            let mut before = cap;
-            for (nodes, mask) in [
-                ((*cell).nodes, (*cell).mask),
-                ((*cell).old_nodes, (*cell).old_mask),
-            ] {
-                if nodes == 0 {
-                    continue;
-                }
-                let first = self.at::<Node>(nodes);
-                let mut node = self.find_in(nodes, mask, k);
-                if node.is_null() && reference(key).is_some() {
-                    node = self.find_dead(nodes, mask, k);
-                }
-                if !node.is_null() {
-                    return Some(before + node.offset_from(first) as u32 + 1);
-                }
-                before += mask + 1;
-            }
-            in_array.then(|| index as u32 + 1)
-        }
-    }
-
-    /// A node whose key was this object before the collector found it unused.
-    fn find_dead(&self, nodes: Ref, mask: u32, k: Key) -> *mut Node {
-        let dead = Key {
-            tag: Tag::DeadKey,
-            ..k
-        };
-        self.find_in(nodes, mask, dead)
     }
 }

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Borders of tables, and their entries one after the other.
+
+use super::cell::Node;
+use super::table::{HAS_INTS, HINT, Key};
+use super::{Heap, reference};
+use crate::value::{Ref, Tag, Value};
+
+impl Heap {
+    /// A border: 0 or an index whose value is not nil before one whose value is.
+    pub fn border(&self, t: Ref) -> i64 {
+        let cell = self.table(t);
+        let filled = |i: u64| !self.get_int(t, i as i64).is_nil();
+        // SAFETY: a table's cell.
+        let (hint, cap, ints) = unsafe {
+            (
+                u64::from((*cell).hint & HINT),
+                u64::from((*cell).cap),
+                (*cell).hint & HAS_INTS != 0,
+            )
+        };
+        let border = if hint == 0 || filled(hint) {
+            // Upwards from the hint, first by single steps.
+            let mut low = hint;
+            let mut high = loop {
+                if !filled(low + 1) {
+                    break low + 1;
+                }
+                low += 1;
+                if low >= hint + 4 {
+                    // Without integer keys in the hash part nothing is behind the array.
+                    break if ints { low * 2 } else { cap + 1 };
+                }
+            };
+            while high > low + 1 && filled(high) {
+                low = high;
+                if high > i64::MAX as u64 / 2 {
+                    return low as i64;
+                }
+                high *= 2;
+            }
+            while high - low > 1 {
+                let middle = u64::midpoint(low, high);
+                if filled(middle) {
+                    low = middle;
+                } else {
+                    high = middle;
+                }
+            }
+            low
+        } else {
+            let (mut low, mut high) = (0, hint);
+            while high - low > 1 {
+                let middle = u64::midpoint(low, high);
+                if filled(middle) {
+                    low = middle;
+                } else {
+                    high = middle;
+                }
+            }
+            low
+        };
+        // SAFETY: a table's cell.
+        unsafe {
+            (*cell).hint = (*cell).hint & !HINT | (border.min(u64::from(HINT)) as u32);
+        }
+        border as i64
+    }
+
+    /// The entry that follows a key (nil: the first), `None` behind the last, an error for a key that
+    /// is not in the table.
+    #[allow(clippy::result_unit_err, reason = "there is one way to fail")]
+    pub fn next(&mut self, t: Ref, key: Value) -> Result<Option<(Value, Value)>, ()> {
+        let cell = self.table(t);
+        let mut position = if key.is_nil() {
+            0
+        } else {
+            self.position(t, key).ok_or(())?
+        };
+        // SAFETY: a table's cell, its array part and its hash parts.
+        unsafe {
+            let cap = (*cell).cap;
+            while position < cap {
+                let v = *self.at::<Value>((*cell).array).add(position as usize);
+                position += 1;
+                if !v.is_nil() {
+                    return Ok(Some((Value::int(i64::from(position)), v)));
+                }
+            }
+            position -= cap;
+            for (nodes, count) in [
+                ((*cell).nodes, (*cell).mask + 1),
+                (
+                    (*cell).old_nodes,
+                    if (*cell).old_nodes == 0 {
+                        0
+                    } else {
+                        (*cell).old_mask + 1
+                    },
+                ),
+            ] {
+                while position < count {
+                    let node = self.at::<Node>(nodes).add(position as usize);
+                    position += 1;
+                    if !(*node).value.is_nil() {
+                        return Ok(Some(((*node).key(), (*node).value)));
+                    }
+                }
+                position -= count;
+            }
+        }
+        Ok(None)
+    }
+
+    /// One more than where a key is in the order of a traversal.
+    fn position(&mut self, t: Ref, key: Value) -> Option<u32> {
+        let cell = self.table(t);
+        let k = self.key(key);
+        // SAFETY: a table's cell, its array part and its hash parts.
+        unsafe {
+            let cap = (*cell).cap;
+            let index = k.key.wrapping_sub(1);
+            let in_array = k.tag == Tag::Int && index < u64::from(cap);
+            if in_array
+                && ((*cell).hint & HAS_INTS == 0
+                    || !(*self.at::<Value>((*cell).array).add(index as usize)).is_nil())
+            {
+                return Some(index as u32 + 1);
+            }
+            let mut before = cap;
+            for (nodes, mask) in [
+                ((*cell).nodes, (*cell).mask),
+                ((*cell).old_nodes, (*cell).old_mask),
+            ] {
+                if nodes == 0 {
+                    continue;
+                }
+                let first = self.at::<Node>(nodes);
+                let mut node = self.find_in(nodes, mask, k);
+                if node.is_null() && reference(key).is_some() {
+                    node = self.find_dead(nodes, mask, k);
+                }
+                if !node.is_null() {
+                    return Some(before + node.offset_from(first) as u32 + 1);
+                }
+                before += mask + 1;
+            }
+            in_array.then(|| index as u32 + 1)
+        }
+    }
+
+    /// A node whose key was this object before the collector found it unused.
+    fn find_dead(&self, nodes: Ref, mask: u32, k: Key) -> *mut Node {
+        let dead = Key {
+            tag: Tag::DeadKey,
+            ..k
+        };
+        self.find_in(nodes, mask, dead)
+    }
+}
