@@ -11,9 +11,11 @@
 //! long strings, parts of tables, saved stacks, programs): each belongs to exactly one cell, is found
 //! through it alone, and may move towards the start of its space, so bodies do not fragment either.
 //!
-//! Collection (`gc`) is incremental and paid for by allocation. A cycle begins only at a safe point of
-//! the virtual machine, where everything that is in use is on its stack; so a reference that a native
-//! function holds between two safe points stays good whatever it allocates. A slice of a body never
+//! Collection (`gc`, with `mark`, `weak` and `slide`) is incremental and paid for by allocation. A cycle
+//! begins only at a safe point of the virtual machine, where everything that is in use is on its stack;
+//! so a reference that a native function holds between two safe points stays good whatever it
+//! allocates. Only where memory has run out a cycle begins in the midst of one: see
+//! [`Heap::collect_within`]. A slice of a body never
 //! outlives the borrow of the [`Heap`] that it came from, and nothing moves without `&mut Heap`.
 //!
 //! # Invariants

@@ -24,7 +24,9 @@
 //! what it likes; slots from `f.base` up to what it pushed for a call survive the call, and can be read
 //! and set by absolute index (`vm.get`, `vm.set`). A value that is on the stack is safe from the
 //! collector. One that is not (in a Rust variable) is safe until the function returns a [`Step`],
-//! whatever it allocates: collections begin only between steps.
+//! whatever it allocates: collections begin only between steps, but for the one that makes room where
+//! memory has run out, which keeps what the function allocated and what it read from somewhere. What
+//! it took out of its place it must put on the stack before it allocates (see `collect`).
 //!
 //! Slices (`vm.bytes(v)`) borrow the machine, so they end where something is allocated. To build
 //! strings out of strings use a buffer (`vm.heap.new_buffer`, `push_part`, …).
