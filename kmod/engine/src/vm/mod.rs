@@ -241,7 +241,7 @@ pub(crate) struct Frame {
     /// Lua: the next instruction, while the frame is not the topmost. Native: the state to come back
     /// with.
     pub pc: u32,
-    /// The first register, or the first argument.
+    /// The first register, or the first argument. The function is in the slot below it too.
     pub base: u32,
     /// The function; its results go here.
     pub func: u32,

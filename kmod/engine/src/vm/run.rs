@@ -2,10 +2,13 @@
 //! The loop over instructions.
 //!
 //! An arm does what is short and goes on with the next instruction; an arm that ends without doing so
-//! leaves its instruction to a function that does it whole, [`Vm::slow_instruction`] or its own. So there is one way
-//! out of the loop and back, and what the loop keeps in variables is good until then: `pc`, `constants`
-//! and `upvalues` are read again after it, because a body may have moved; `base` changes only with the
-//! frame, for the stack never moves.
+//! leaves its instruction to a function that does it whole, [`Vm::slow_instruction`] or one of its own.
+//! So there is one way out of the loop and back, and what the loop keeps in variables is good until
+//! then: `pc` and `constants` are read again after it, because a body may have moved; `base` and
+//! `frame` change only with the function, for the stacks never move.
+//!
+//! The function that runs is in the slot below its registers: its upvalues are found from there. A
+//! Lua function that `Call` called leaves its result there too.
 //!
 //! # What verified code promises
 //!
