@@ -500,7 +500,7 @@ impl Vm {
         {
             self.depth -= 1;
             // SAFETY: the result on top of the stack, and the function's slot.
-            unsafe { *self.slot(func) = *self.slot(self.top - 1) };
+            unsafe { Value::copy(self.slot(self.top - 1), self.slot(func)) };
             return Ok(Flow::Next);
         }
         self.answered(func, wanted, &answer)
@@ -535,7 +535,7 @@ impl Vm {
         unsafe {
             let (from, to) = (self.slot(first), self.slot(func));
             for i in 0..n.min(count) as usize {
-                *to.add(i) = *from.add(i);
+                Value::copy(from.add(i), to.add(i));
             }
             for i in n..count {
                 *to.add(i as usize) = Value::NIL;
