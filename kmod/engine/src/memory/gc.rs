@@ -23,10 +23,10 @@ pub(super) const STEP: u64 = 16 * 1024;
 /// Bytes allocated between two steps, at most.
 pub(super) const STRIDE: i64 = 2048;
 /// A cycle is not worth while below this much.
-pub(super) const SMALLEST: u64 = 64 * 1024;
+pub(super) const SMALLEST: u64 = 256 * 1024;
 /// Bytes looked at for each byte allocated: what keeps floating garbage small, and what always is
 /// enough.
-const LEAST_PACE: u64 = 6;
+const LEAST_PACE: u64 = 12;
 pub(super) const MOST_PACE: u64 = 64;
 /// Kilobytes that a short step on demand is worth.
 const FEW: u64 = 4;
