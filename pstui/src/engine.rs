@@ -73,21 +73,26 @@ pub fn list(texts: &[Text], packet: bool) -> Result<String> {
         .disassemble())
 }
 
-/// Runs plain Lua; each line that it prints goes to `print`.
+/// Runs plain Lua; each line that it prints goes to `print`. An error is the message with its traceback.
 pub fn run_plain(
-    texts: &[Text],
+    name: &str,
+    text: &[u8],
     args: &[&[u8]],
     memory: u64,
     fuel: Option<u64>,
     print: packetscript_engine::host::user::Print,
-) -> Result<()> {
-    let name = texts.first().map_or("", |text| text.name.as_str());
+) -> std::result::Result<(), Vec<u8>> {
     let settings = user::plain::Options {
         memory,
         fuel: fuel.unwrap_or(0),
         print,
+        before: vec![b"pstui", b"lua"],
     };
-    user::plain::run(&chunks(texts), name, args, settings).map_err(Error::Script)
+    let chunk = Chunk {
+        name: name.as_bytes(),
+        text,
+    };
+    user::plain::run(&[chunk], name, args, settings)
 }
 
 /// A script that lives: its globals, and what it printed.

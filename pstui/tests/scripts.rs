@@ -24,6 +24,167 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
 }
 
+/// Runs `pstui lua` with something on its standard input.
+fn lua_reading(folder: &Path, args: &[&str], input: &str) -> Output {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pstui"))
+        .arg("lua")
+        .args(args)
+        .current_dir(folder)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn lua_reads_and_writes_the_standard_streams() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = r#"
+        io.write("a", 1, " ", 2.5, "\n")
+        print(io.read())
+        print(io.read("n", "n", "l"))
+        for line in io.lines() do io.stdout:write("[", line, "]") if line == "last" then break end end
+        print(io.read("L"), io.read(3), io.read("a"), io.read("a"), io.read("l"), io.read(0))
+        print(io.type(io.stdout), io.type(42), io.output() == io.stdout, io.input() == io.stdin)
+        io.stderr:write("to stderr\n")
+        print(io.stdin:write("x")) print(pcall(io.stdin.write, 1))
+        print(tostring(io.stdout):match("^file %(0x%x+%)$") ~= nil, io.open, io.popen)
+    "#;
+    std::fs::write(folder.path().join("io.lua"), program).unwrap();
+    let input = "first\n 0x10 -2.5e1 rest\nmiddle\nlast\nwhole\nabcdef\n";
+    let output = lua_reading(folder.path(), &["io.lua"], input);
+    assert_eq!(err(&output), "to stderr\n");
+    assert_eq!(
+        out(&output),
+        "a1 2.5\nfirst\n16\t-25.0\t rest\n[middle][last]whole\n\tabc\tdef\n\t\tnil\tnil\n\
+         file\tnil\ttrue\ttrue\n\
+         nil\tBad file descriptor\t9\nfalse\tbad argument #1 to 'write' (FILE* expected, got number)\n\
+         true\tnil\tnil\n"
+    );
+    let output = lua_reading(
+        folder.path(),
+        &["-", "x"],
+        "#!/bin/lua\nprint('from stdin', ...)",
+    );
+    assert_eq!(out(&output), "from stdin\tx\n", "{}", err(&output));
+    let output = lua_reading(folder.path(), &["-e", "dofile()"], "print 'dofile'");
+    assert_eq!(out(&output), "dofile\n", "{}", err(&output));
+}
+
+#[test]
+fn lua_finds_modules_and_chunks_in_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = [
+        (
+            "m.lua",
+            "local name, file = ... return { name = name, file = file }",
+        ),
+        ("deep/init.lua", "return 'deep'"),
+        ("bad.lua", "x = = 1"),
+        ("fails.lua", "error('inside', 0)"),
+        ("chunk.lua", "#!shell\nlocal a = ... return 'chunk', x, a"),
+        (
+            "main.lua",
+            r#"
+            print(require("m").name, require("m").file, select(2, require("m")))
+            local m, where = require("deep") print(m, where)
+            local name = "m" print(require(name) == package.loaded.m)
+            print(pcall(require, "bad"))
+            print(pcall(require, "fails"))
+            print(pcall(require, "absent.one"))
+            print(dofile("chunk.lua"))
+            print(loadfile("chunk.lua", "t", { x = "env" })(5))
+            print(loadfile("none.lua"))
+            print(loadfile("chunk.lua", "b"))
+            print(package.searchpath("m", "?.txt;./?.lua"), package.searchpath("a-b", "?/x", "-", "_"))
+            package.preload.pre = function(...) return { ... } end
+            package.searchers[1], package.searchers[2] = package.searchers[2], package.searchers[1]
+            local pre = require("pre") print(pre[1], pre[2])
+            package.path = "nowhere/?" package = nil print(pcall(require, "other"))
+            "#,
+        ),
+    ];
+    std::fs::create_dir(folder.path().join("deep")).unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    // Modules are also found beside a script elsewhere.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let beside = folder.path().join("beside.lua");
+    std::fs::write(&beside, "print(require('m').name, (...))").unwrap();
+    let output = pstui(elsewhere.path(), &["lua", beside.to_str().unwrap(), "arg"]);
+    assert_eq!(out(&output), "m\targ\n", "{}", err(&output));
+    let output = pstui(folder.path(), &["lua", "main.lua"]);
+    let expected = "m\t./m.lua\ndeep\t./deep/init.lua\ntrue\n\
+        false\terror loading module 'bad' from file './bad.lua':\n\t./bad.lua:1: unexpected symbol near '='\n\
+        false\tinside\n\
+        false\tmodule 'absent.one' not found:\n\tno field package.preload['absent.one']\n\tno file './absent/one.lua'\n\
+        \tno file './absent/one/init.lua'\n\
+        chunk\tnil\tnil\nchunk\tenv\t5\n\
+        nil\tcannot open none.lua: No such file or directory\n\
+        nil\tattempt to load a text chunk (mode is 'b')\n\
+        ./m.lua\tnil\tno file 'a_b/x'\n\
+        pre\t:preload:\n\
+        false\tmodule 'other' not found:\n\tno file 'nowhere/other'\n\tno field package.preload['other']\n";
+    assert_eq!(
+        (out(&output).as_str(), err(&output).as_str()),
+        (expected, "")
+    );
+}
+
+#[test]
+fn lua_ends_as_the_lua_command_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |chunk: &str| pstui(folder.path(), &["lua", "-e", chunk]);
+    for (chunk, status) in [
+        ("io.write('x') os.exit()", 0),
+        ("io.write('x') os.exit(true, true)", 0),
+        ("io.write('x') os.exit(false)", 1),
+        ("io.write('x') os.exit(7)", 7),
+        ("io.write('x') error()", 1),
+    ] {
+        let output = run(chunk);
+        assert_eq!(
+            (out(&output).as_str(), output.status.code()),
+            ("x", Some(status)),
+            "{chunk}"
+        );
+    }
+    let output = run("error(setmetatable({}, { __tostring = function() return 'as text' end }))");
+    assert_eq!(err(&output), "lua: as text\n");
+    let output = run("error({})");
+    assert!(err(&output).starts_with("lua: (error object is a table value)\n"));
+    let output = run("local function f() error('deep', 2) end f()");
+    assert_eq!(
+        err(&output),
+        "lua: (command line):1: deep\nstack traceback:\n\t[C]: in function 'error'\n\
+         \t(command line):1: in local 'f'\n\t(command line):1: in main chunk\n\t[C]: in ?\n"
+    );
+    let output = run("error(('long '):rep(2000), 0)");
+    assert!(err(&output).len() > 10_000);
+    let output = run("warn('off') warn('@on') warn('a', 'b') print('printed')");
+    assert_eq!(
+        (out(&output).as_str(), err(&output).as_str()),
+        ("printed\n", "Lua warning: ab\n")
+    );
+    let output =
+        run("setmetatable({}, { __gc = function() print('closed') end }) print(arg[-1], arg[0])");
+    assert_eq!(out(&output), "lua\t(command line)\nclosed\n");
+    let output = run(
+        "print(os.getenv('PATH') ~= nil, os.getenv('NO SUCH'), os.setlocale(), os.setlocale('xx'))",
+    );
+    assert_eq!(out(&output), "true\tnil\tC\tnil\n");
+}
+
 #[test]
 fn lua_prints_takes_arguments_and_fails_with_a_traceback() {
     let folder = tempfile::tempdir().unwrap();
@@ -43,7 +204,7 @@ fn lua_prints_takes_arguments_and_fails_with_a_traceback() {
         "a.lua\t-x\t-x\ty\t2\t42\n".replace("-x\ty\t2", "-x\t2")
     );
     assert!(
-        err(&output).starts_with("pstui: a.lua:3: away\nstack traceback:\n"),
+        err(&output).starts_with("lua: a.lua:3: away\nstack traceback:\n"),
         "{}",
         err(&output)
     );

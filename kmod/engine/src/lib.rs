@@ -31,6 +31,8 @@ pub mod host;
 pub mod memory;
 pub mod number;
 pub mod packet;
+#[cfg(feature = "user")]
+pub mod plain;
 pub mod stdlib;
 pub mod store;
 #[cfg(feature = "user")]

@@ -37,6 +37,7 @@ pub fn check(chunks: &[Chunk]) -> Result<Program, Diagnostic> {
         Options {
             packet: true,
             file: true,
+            shared: false,
             seed: seed(),
         },
     )
@@ -53,9 +54,18 @@ pub fn check_plain(chunks: &[Chunk]) -> Result<Program, Diagnostic> {
         Options {
             packet: false,
             file: true,
+            shared: chunks.iter().any(shares_variables),
             seed: seed(),
         },
     )
+}
+
+/// Whether a text names what tells shared variables from copied ones.
+fn shares_variables(chunk: &Chunk) -> bool {
+    const NAMES: [&[u8]; 4] = [b"upvalueid", b"upvaluejoin", b"setupvalue", b"setlocal"];
+    let rest = (0..chunk.text.len()).filter_map(|at| chunk.text.get(at..));
+    rest.into_iter()
+        .any(|rest| NAMES.iter().any(|name| rest.starts_with(name)))
 }
 
 fn compile(chunks: &[Chunk], options: Options) -> Result<Program, Diagnostic> {
@@ -403,9 +413,8 @@ impl Environment {
 /// Plain Lua, as the `lua` command runs it.
 pub mod plain {
     use super::{
-        Chunk, Environment, Print, Settings, String, check_plain, format, now_ms, set_clock,
+        Chunk, Environment, Print, Settings, String, Vec, check_plain, now_ms, set_clock,
     };
-    use crate::value::{Tag, Value};
 
     /// How to run.
     pub struct Options {
@@ -415,6 +424,8 @@ pub mod plain {
         pub fuel: u64,
         /// Where `print` goes.
         pub print: Print,
+        /// What stands before the script on the command line: `arg[-1]` is the last of it.
+        pub before: Vec<&'static [u8]>,
     }
 
     /// Runs a program with its arguments: the table `arg` and the `...` of the main chunk.
@@ -428,8 +439,8 @@ pub mod plain {
         script: &str,
         args: &[&[u8]],
         settings: Options,
-    ) -> Result<(), String> {
-        let program = check_plain(chunks).map_err(|d| format!("{d}"))?;
+    ) -> Result<(), Vec<u8>> {
+        let program = check_plain(chunks).map_err(|d| d.bytes().to_vec())?;
         let fuel = if settings.fuel == 0 {
             u64::MAX / 4
         } else {
@@ -444,11 +455,10 @@ pub mod plain {
                 print: settings.print,
                 ..Settings::default()
             },
-        )?;
-        let ended = match start(&mut env, script, args) {
-            Ok(()) => run_timers(&mut env),
-            Err(_) => Err(env.last_error()),
-        };
+        )
+        .map_err(String::into_bytes)?;
+        let ended = crate::plain::run(env.machine(), &settings.before, script.as_bytes(), args)
+            .and_then(|()| run_timers(&mut env).map_err(String::into_bytes));
         env.machine().finish();
         ended
     }
@@ -464,27 +474,5 @@ pub mod plain {
         }
         set_clock(None);
         outcome
-    }
-
-    fn start(
-        env: &mut Environment,
-        script: &str,
-        args: &[&[u8]],
-    ) -> Result<(), crate::vm::error::Raise> {
-        let vm = env.machine();
-        let globals = vm.globals();
-        let t = vm.new_table(args.len() as u32, 1)?;
-        let name = vm.new_string(b"arg")?;
-        vm.raw_set(globals, name, Value::object(Tag::Table, t))?;
-        let script = vm.new_string(script.as_bytes())?;
-        vm.raw_set_int(t, 0, script)?;
-        let mut values = std::vec::Vec::new();
-        for (i, arg) in (1..).zip(args) {
-            let v = vm.new_string(arg)?;
-            vm.raw_set_int(t, i, v)?;
-            values.push(v);
-        }
-        let main = vm.program_main()?;
-        vm.call_from_host(main, &values, 0, |_, _| ())
     }
 }

@@ -25,7 +25,8 @@ fn puc(name: &str, source: &str) -> String {
             let tostring: mlua::Function = lua.globals().get("tostring")?;
             let mut line = Vec::new();
             for v in values {
-                line.push(tostring.call::<String>(v)?);
+                let text: mlua::LuaString = tostring.call(v)?;
+                line.push(text.to_string_lossy());
             }
             sink.borrow_mut().push_str(&(line.join("\t") + "\n"));
             Ok(())
@@ -265,4 +266,14 @@ fn the_collector_answers_as_the_manual_says() {
             "false\tbad argument #1 to 'collectgarbage' (invalid option 'sometimes')",
         ]
     );
+}
+
+#[test]
+fn inspect() {
+    same("inspect.lua", include_str!("machine/inspect.lua"));
+}
+
+#[test]
+fn boundaries() {
+    same("boundaries.lua", include_str!("machine/boundaries.lua"));
 }

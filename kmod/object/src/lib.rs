@@ -191,6 +191,7 @@ pub unsafe extern "C" fn ps_compile(
         let options = Options {
             packet: true,
             file: true,
+            shared: false,
             seed,
         };
         match compiler::compile_within(chunks, options, work) {

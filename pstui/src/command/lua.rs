@@ -5,11 +5,46 @@ use super::say;
 use crate::cli;
 use crate::engine;
 use crate::error::{Error, Result};
+use packetscript_engine::host::user::{Output, set_writer};
 use std::cell::RefCell;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Read as _, Stdout, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+
+/// The standard output, and what was wrong with it first.
+struct Printer {
+    out: BufWriter<Stdout>,
+    failed: Option<std::io::Error>,
+}
+
+impl Printer {
+    fn write(&mut self, parts: &[&[u8]]) {
+        for part in parts {
+            if let Err(why) = self.out.write_all(part) {
+                self.failed.get_or_insert(why);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Err(why) = self.out.flush() {
+            self.failed.get_or_insert(why);
+        }
+    }
+
+    fn take(&mut self, output: Output) {
+        match output {
+            Output::Out(bytes) => self.write(&[bytes]),
+            // What was written first comes first.
+            Output::Err(bytes) => {
+                self.flush();
+                let _ = std::io::stderr().write_all(bytes);
+            }
+            Output::Flush => self.flush(),
+        }
+    }
+}
 
 /// Runs or lists it.
 pub fn run(args: &cli::Lua) -> Result<()> {
@@ -18,10 +53,17 @@ pub fn run(args: &cli::Lua) -> Result<()> {
             let here = PathBuf::from(".");
             (
                 "(command line)".to_owned(),
-                chunk.clone().into_bytes(),
+                chunk.as_bytes().to_vec(),
                 here,
                 args.rest.as_slice(),
             )
+        }
+        (None, Some((file, rest))) if file == "-" => {
+            let mut text = Vec::new();
+            std::io::stdin()
+                .read_to_end(&mut text)
+                .map_err(|why| Error::file("standard input", &why))?;
+            ("stdin".to_owned(), text, PathBuf::from("."), rest)
         }
         (None, Some((file, rest))) => {
             let path = Path::new(file);
@@ -31,34 +73,32 @@ pub fn run(args: &cli::Lua) -> Result<()> {
         }
         (None, None) => return Err(Error::Data("give a file, or -e and a chunk".to_owned())),
     };
-    let texts = engine::plain_chunks(&name, text, &folder);
     if args.list {
+        let texts = engine::plain_chunks(&name, text, &folder);
         return say(engine::list(&texts, args.packet)?.trim_end());
     }
     let arguments: Vec<&[u8]> = rest.iter().map(|argument| argument.as_bytes()).collect();
-    let out = Rc::new(RefCell::new(BufWriter::new(std::io::stdout())));
-    let failed = Rc::new(RefCell::new(None));
-    let (to, trouble) = (Rc::clone(&out), Rc::clone(&failed));
-    let print = Box::new(move |line: &[u8]| {
-        let mut out = to.borrow_mut();
-        if let Err(why) = out.write_all(line).and_then(|()| out.write_all(b"\n")) {
-            trouble.borrow_mut().get_or_insert(why);
-        }
-    });
-    let result = engine::run_plain(&texts, &arguments, args.memory, args.fuel, print);
+    let printer = Rc::new(RefCell::new(Printer {
+        out: BufWriter::new(std::io::stdout()),
+        failed: None,
+    }));
+    let lines = Rc::clone(&printer);
+    let print = Box::new(move |line: &[u8]| lines.borrow_mut().write(&[line, b"\n"]));
+    let streams = Rc::clone(&printer);
+    let before = set_writer(Some(Box::new(move |output| {
+        streams.borrow_mut().take(output);
+    })));
+    let result = engine::run_plain(&name, &text, &arguments, args.memory, args.fuel, print);
+    set_writer(before);
     // What was printed comes before what went wrong.
-    let flushed = out.borrow_mut().flush();
-    match result {
-        Err(Error::Script(text)) => {
-            eprintln!("pstui: {text}");
-            return Err(Error::Told);
-        }
-        other => other?,
+    printer.borrow_mut().flush();
+    if let Err(message) = result {
+        let _ = std::io::stderr().write_all(&[b"lua: ", &message[..], b"\n"].concat());
+        return Err(Error::Told);
     }
-    let broken = failed.borrow_mut().take().map_or(flushed, Err);
-    match broken {
+    match printer.borrow_mut().failed.take() {
         // Whoever read it had enough.
-        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
+        Some(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::file("standard output", &why))
         }
         _ => Ok(()),

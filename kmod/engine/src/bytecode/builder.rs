@@ -6,7 +6,7 @@
 
 use super::arena::{Arena, Full, Vec};
 use super::image::{
-    FLAG_PACKET, HEADER, Local, MAGIC, NONE, Proto, SECTIONS, Section, Source, Upvalue, VERSION,
+    HEADER, Local, MAGIC, NONE, Proto, SECTIONS, Section, Source, Upvalue, VERSION,
 };
 use super::op::Inst;
 use super::word::Word;
@@ -433,7 +433,7 @@ impl<'w> Builder<'w> {
     }
 
     /// Lays everything behind the code. The header belongs at the workspace's first bytes; the image is as long as the header says.
-    pub fn finish(&mut self, packet: bool, header: &mut [u8; HEADER]) -> Result<(), Full> {
+    pub fn finish(&mut self, flags: u16, header: &mut [u8; HEADER]) -> Result<(), Full> {
         let mut table = [(HEADER, self.code_len as usize); SECTIONS.len()];
         let arena = &mut self.arena;
         let mut place = |arena: &mut Arena<'w>, section: Section, count: usize| {
@@ -518,12 +518,7 @@ impl<'w> Builder<'w> {
                 self.bytes.len(),
             );
         }
-        write_header(
-            &table,
-            number(end)?,
-            if packet { FLAG_PACKET } else { 0 },
-            header,
-        )
+        write_header(&table, number(end)?, flags, header)
     }
 }
 
@@ -635,8 +630,9 @@ mod tests {
                 name: NONE,
             },
         );
+        const FLAG_PACKET: u16 = crate::bytecode::image::FLAG_PACKET;
         let mut header = [0; HEADER];
-        b.finish(true, &mut header).unwrap();
+        b.finish(FLAG_PACKET, &mut header).unwrap();
         bytes[..HEADER].copy_from_slice(&header);
         let len = u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize;
         let image = Image::open(&bytes[..len]).unwrap();

@@ -39,6 +39,9 @@ pub const HEADER: usize = 104;
 /// Flag of the header: compiled as a packet script (verdicts are constants).
 pub const FLAG_PACKET: u16 = 1;
 
+/// Flag of the header: every captured variable lives in a box.
+pub const FLAG_SHARED: u16 = 2;
+
 /// A section of the image; the number is its place in the header's table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]

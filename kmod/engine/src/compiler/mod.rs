@@ -31,7 +31,7 @@ pub use diagnostic::{Diagnostic, Fault, chunk_id};
 
 use crate::bytecode::arena::{Arena, Full, Vec};
 use crate::bytecode::builder::Builder;
-use crate::bytecode::image::{HEADER, Malformed};
+use crate::bytecode::image::{FLAG_PACKET, FLAG_SHARED, HEADER, Malformed};
 use crate::bytecode::op::Inst;
 use crate::bytecode::verify::{FULL, prove, verify};
 use core::mem::MaybeUninit;
@@ -57,6 +57,8 @@ pub struct Options {
     pub packet: bool,
     /// The texts are files: a byte order mark and a first line with `#` are passed over.
     pub file: bool,
+    /// Every captured variable lives in a box, so that `debug` finds it shared by those who share it.
+    pub shared: bool,
     /// Keys the hashes of the compiler.
     pub seed: u64,
 }
@@ -235,7 +237,14 @@ fn compile_image(
             return Err(c.fault);
         }
     }
-    c.b.finish(options.packet, header).map_err(full)
+    let mut flags = 0;
+    if options.packet {
+        flags |= FLAG_PACKET;
+    }
+    if options.shared {
+        flags |= FLAG_SHARED;
+    }
+    c.b.finish(flags, header).map_err(full)
 }
 
 #[inline(never)]

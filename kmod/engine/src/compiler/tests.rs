@@ -11,6 +11,7 @@ use std::vec::Vec as List;
 const PLAIN: Options = Options {
     packet: false,
     file: false,
+    shared: false,
     seed: 7,
 };
 
@@ -518,6 +519,7 @@ fn modules_are_in_the_image() {
         &chunks,
         Options {
             file: true,
+            shared: false,
             ..PLAIN
         },
         &mut workspace,
@@ -543,6 +545,7 @@ fn modules_are_in_the_image() {
         &bad,
         Options {
             file: true,
+            shared: false,
             ..PLAIN
         },
         &mut workspace,

@@ -31,12 +31,22 @@ impl Compiler<'_, '_> {
     }
 
     pub(super) fn learnt_boxed(&self, ordinal: u32) -> bool {
-        !self.dry && self.learnt.at(ordinal as usize) == Some(CAPTURED | ASSIGNED)
+        let boxes = if self.options.shared {
+            CAPTURED
+        } else {
+            CAPTURED | ASSIGNED
+        };
+        !self.dry
+            && self
+                .learnt
+                .at(ordinal as usize)
+                .is_some_and(|learnt| learnt & boxes == boxes)
     }
 
     /// Whether nothing assigns the variable after its declaration; false while that is being learnt.
     pub(super) fn never_assigned(&self, ordinal: u32) -> bool {
         !self.dry
+            && !self.options.shared
             && self
                 .learnt
                 .at(ordinal as usize)

@@ -10,9 +10,10 @@
 
 extern crate std;
 
-use core::cell::{Cell, UnsafeCell};
+use core::cell::{Cell, RefCell, UnsafeCell};
 use core::ffi::c_void;
 use std::boxed::Box;
+use std::io::Write as _;
 use std::string::String;
 use std::vec::Vec;
 
@@ -23,6 +24,44 @@ use super::{
 
 /// What `print` and `p:log` write to: the `cookie` of an environment is a `*mut Print`.
 pub type Print = Box<dyn FnMut(&[u8])>;
+
+/// What plain Lua writes to the standard streams.
+#[derive(Clone, Copy, Debug)]
+pub enum Output<'a> {
+    /// Bytes for the standard output.
+    Out(&'a [u8]),
+    /// Bytes for the standard error.
+    Err(&'a [u8]),
+    /// What was written goes out now.
+    Flush,
+}
+
+/// Who takes it.
+pub type Writer = Box<dyn FnMut(Output)>;
+
+std::thread_local! {
+    static WRITER: RefCell<Option<Writer>> = const { RefCell::new(None) };
+}
+
+/// Makes `writer` take what plain Lua writes in this thread, in place of the process's own streams.
+/// Answers the one before.
+pub fn set_writer(writer: Option<Writer>) -> Option<Writer> {
+    WRITER.with(|slot| slot.replace(writer))
+}
+
+/// Writes for plain Lua. Whoever reads it may be gone: that is no error of the program's.
+pub fn write(output: Output) {
+    WRITER.with(|slot| {
+        if let Some(writer) = &mut *slot.borrow_mut() {
+            return writer(output);
+        }
+        let _ = match output {
+            Output::Out(bytes) => std::io::stdout().write_all(bytes),
+            Output::Err(bytes) => std::io::stderr().write_all(bytes),
+            Output::Flush => std::io::stdout().flush(),
+        };
+    });
+}
 
 std::thread_local! {
     static CLOCK: Cell<Option<u64>> = const { Cell::new(None) };

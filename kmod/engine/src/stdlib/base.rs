@@ -22,8 +22,8 @@ pub const NATIVES: &[NativeDef] = &[
     NativeDef::new("ipairs", ipairs),
     NativeDef::new("load", loading::load),
     NativeDef::new("next", next),
-    NativeDef::new("pairs", pairs),
-    NativeDef::new("pcall", pcall),
+    NativeDef::new("pairs", pairs).yieldable(),
+    NativeDef::new("pcall", pcall).yieldable(),
     NativeDef::new("print", print),
     NativeDef::new("rawequal", rawequal),
     NativeDef::new("rawget", rawget),
@@ -36,7 +36,7 @@ pub const NATIVES: &[NativeDef] = &[
     NativeDef::new("tostring", tostring),
     NativeDef::new("type", type_),
     NativeDef::new("warn", warn),
-    NativeDef::new("xpcall", xpcall),
+    NativeDef::new("xpcall", xpcall).yieldable(),
     NativeDef::hidden("for iterator", ipairs_next),
 ];
 
@@ -182,6 +182,21 @@ impl Vm {
     }
 }
 
+impl Vm {
+    /// Shows the warning in a buffer: on the standard error where there is one.
+    fn warning(&mut self, line: Ref) -> Result<(), Raise> {
+        #[cfg(feature = "user")]
+        if crate::plain::is_plain(self) {
+            let r = self.heap.push_bytes(line, b"\n");
+            self.memory(r)?;
+            host::user::write(host::user::Output::Err(self.heap.buffer_bytes(line)));
+            return Ok(());
+        }
+        self.print(line);
+        Ok(())
+    }
+}
+
 fn warn(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.check_str(&f, 0)?;
     for i in 1..f.count {
@@ -203,7 +218,7 @@ fn warn(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             let part = vm.arg(&f, i);
             vm.push_part(line, part, 0, usize::MAX)?;
         }
-        vm.print(line);
+        vm.warning(line)?;
     }
     Ok(Step::Return(0))
 }

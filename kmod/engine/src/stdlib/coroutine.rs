@@ -174,12 +174,15 @@ fn status(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 fn isyieldable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let thread = if f.count > 0 {
-        vm.check_thread(&f, 0)?
+    let yieldable = if f.count > 0 {
+        // Another one would yield where it stands: at the start, or in a `yield` or `resume` of its own.
+        let thread = vm.check_thread(&f, 0)?;
+        thread != vm.library.main
+            && !vm.finalizes_in(thread)
+            && (thread != vm.running() || vm.may_yield())
     } else {
-        vm.running()
+        vm.may_yield()
     };
-    let yieldable = thread != 0 && thread != vm.library.main && !vm.finalizes_in(thread);
     vm.push(Value::boolean(yieldable))?;
     Ok(Step::Return(1))
 }

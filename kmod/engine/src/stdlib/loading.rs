@@ -12,8 +12,9 @@ use crate::vm::native::{Args, Step, is_function};
 pub fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
     let package = vm.heap.new_table(0, 2)?;
     let key = vm.shared_string(b"package")?;
-    vm.heap
-        .set(globals, key, Value::object(Tag::Table, package))?;
+    let value = Value::object(Tag::Table, package);
+    vm.heap.set(globals, key, value)?;
+    vm.heap.set(vm.loaded(), key, value)?;
     let loaded = Value::object(Tag::Table, vm.loaded());
     let key = vm.shared_string(b"loaded")?;
     vm.heap.set(package, key, loaded)?;
@@ -188,7 +189,8 @@ pub fn require(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 fn preloaded(vm: &mut Vm, name: Value) -> Value {
-    let package = vm.raw_get_str(vm.globals(), b"package");
+    // A script may have another `package`; this one stays.
+    let package = vm.raw_get_str(vm.loaded(), b"package");
     if package.tag != Tag::Table {
         return Value::NIL;
     }

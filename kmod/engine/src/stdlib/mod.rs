@@ -38,6 +38,8 @@ use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::Raise;
 use crate::vm::native::Args;
+#[cfg(feature = "user")]
+pub(crate) use text::place;
 use text::{text_of, text_result};
 
 /// What the library keeps in a machine.

@@ -143,14 +143,8 @@ impl Vm {
                 (*self.thread_cell(t)).frame_base,
             )
         };
-        if self.frame(frame_base - 1).kind == FrameKind::Closing {
+        if !self.may_yield() {
             return Err(self.fault(format_args!("attempt to yield across a C-call boundary")));
-        }
-        for depth in frame_base..=self.depth {
-            if self.frame(depth).flags & FINALIZER != 0 || self.frame(depth).kind == FrameKind::Host
-            {
-                return Err(self.fault(format_args!("attempt to yield across a C-call boundary")));
-            }
         }
         let end = self.this().func + 1;
         self.own_range(base, end)?;
@@ -172,6 +166,29 @@ impl Vm {
         let first = self.top - n;
         self.hand_over(first, n);
         Ok(())
+    }
+
+    /// Whether the coroutine that runs may yield: it is in no finalizer, is not being closed, and only
+    /// those natives wait for a call of which Lua says that one may yield across them.
+    pub fn may_yield(&self) -> bool {
+        let t = self.thread;
+        if t == 0 {
+            return false;
+        }
+        // SAFETY: a thread's cell.
+        let first = unsafe { (*self.thread_cell(t)).frame_base };
+        self.frame(first.saturating_sub(1)).kind != FrameKind::Closing
+            && (first..=self.depth).all(|depth| {
+                let f = self.frame(depth);
+                f.flags & (FINALIZER | super::HANDLER) == 0
+                    && match f.kind {
+                        FrameKind::Host => false,
+                        FrameKind::Calling | FrameKind::Protecting => self
+                            .native_of(self.get(f.func))
+                            .is_some_and(|def| def.yieldable),
+                        _ => true,
+                    }
+            })
     }
 
     /// Copies the coroutine's part of the stacks to its body, which is large enough.
@@ -343,6 +360,18 @@ impl Vm {
         self.thread = t;
         self.top = base + values;
         true
+    }
+
+    /// What [`Vm::show_thread`] changes.
+    #[cfg(feature = "user")]
+    pub(crate) fn place(&self) -> (u32, u32, Ref) {
+        (self.depth, self.top, self.thread)
+    }
+
+    /// Forgets the coroutine that was shown.
+    #[cfg(feature = "user")]
+    pub(crate) fn return_to(&mut self, place: (u32, u32, Ref)) {
+        (self.depth, self.top, self.thread) = place;
     }
 
     /// Copies saved values to the stack from `base` on and saved frames on top of the frames.

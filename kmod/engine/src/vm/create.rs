@@ -3,7 +3,7 @@
 
 use super::error::Raise;
 use super::{Event, Frame, FrameKind, HANDLER_FRAMES, HANDLER_VALUES, LIBRARIES, MARGIN, Vm};
-use crate::bytecode::image::{Constant, Image, Section};
+use crate::bytecode::image::{Constant, FLAG_SHARED, Image, Section};
 use crate::compiler::{self, Chunk, Options};
 use crate::memory::cell::{CELL, ImageCell, Kind, ProtoCell};
 use crate::memory::{Heap, OutOfMemory, Sizes};
@@ -142,6 +142,7 @@ impl Vm {
         vm.packet_fuel = config.packet_fuel;
         vm.error_pause = config.error_pause;
         vm.cookie = config.cookie;
+        vm.shares_variables = image.flags() & FLAG_SHARED != 0;
         let fuel = i64::try_from(config.load_fuel).unwrap_or(i64::MAX);
         vm.fuel = fuel.min(super::error::SLICE);
         vm.reserve = fuel - vm.fuel;
@@ -378,6 +379,7 @@ impl Vm {
         let options = Options {
             packet: false,
             file: false,
+            shared: self.shares_variables,
             seed: self.random[0],
         };
         let compiled = {

@@ -70,10 +70,13 @@ pub mod lib {
     pub const DEBUG: u32 = 7;
     /// Packets, addresses, verdicts.
     pub const PACKET: u32 = 8;
+    /// What plain Lua has in user space alone.
+    #[cfg(feature = "user")]
+    pub const PLAIN: u32 = 9;
 }
 
 /// Every library.
-pub static LIBRARIES: [&Library; 9] = [
+pub static LIBRARIES: &[&Library] = &[
     &crate::stdlib::base::LIBRARY,
     &crate::stdlib::string::LIBRARY,
     &crate::stdlib::table::LIBRARY,
@@ -83,6 +86,8 @@ pub static LIBRARIES: [&Library; 9] = [
     &crate::stdlib::os::LIBRARY,
     &crate::stdlib::debug::LIBRARY,
     &crate::packet::library::LIBRARY,
+    #[cfg(feature = "user")]
+    &crate::plain::LIBRARY,
 ];
 
 /// An event that a metatable may have a field for.
@@ -382,6 +387,8 @@ pub struct Vm {
     pub(crate) finalizer_fuel: i64,
     /// The same of the reserve.
     pub(crate) finalizer_reserve: i64,
+    /// What `load` compiles has every captured variable in a box.
+    pub(crate) shares_variables: bool,
     /// Seeds for `math.random`, and for its use.
     pub random: [u64; 4],
     /// What the standard library keeps.

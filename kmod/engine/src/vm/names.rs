@@ -209,7 +209,10 @@ impl Vm {
                     )
                 }
                 Op::GetField => {
-                    let is_env = image.local_name(&record, b, at) == Some(b"_ENV");
+                    let is_env = match image.local_name(&record, b, at) {
+                        Some(name) => name == b"_ENV",
+                        None => self.is_env_copy(proto, at, b),
+                    };
                     (
                         if is_env { "global" } else { "field" },
                         self.constant_name(proto, c)?,
@@ -232,6 +235,16 @@ impl Vm {
             });
         }
         None
+    }
+
+    /// Whether a register holds what the upvalue `_ENV` has in its box.
+    fn is_env_copy(&self, proto: Ref, pc: u32, register: u32) -> bool {
+        self.setter(proto, pc, register)
+            .and_then(|at| self.inst_at(proto, at))
+            .is_some_and(|i| {
+                matches!(Op::from_byte(i.op_byte()), Some(Op::GetUpBox | Op::GetUp))
+                    && self.upvalue_name(proto, u32::from(i.b())) == Some(b"_ENV")
+            })
     }
 
     /// A register's contents when they are a constant string.
@@ -350,13 +363,13 @@ impl Vm {
     // --- functions -----------------------------------------------------------------------------------
 
     /// What the caller of the frame at a depth calls its function: kind and name.
-    fn called_name(&self, depth: u32) -> Option<(&'static str, Name)> {
+    pub(crate) fn called_name(&self, depth: u32) -> Option<(&'static str, Name)> {
         let f = self.frame(depth);
         if f.is_tail_call() || depth == 0 {
             return None;
         }
         if f.flags & FINALIZER != 0 {
-            return Some(("metamethod", Name::new(b"gc")));
+            return Some(("metamethod", Name::new(b"__gc")));
         }
         if f.flags & (CLOSING | UNWINDING) != 0 {
             return Some(("metamethod", Name::new(b"close")));

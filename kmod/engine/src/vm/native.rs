@@ -2,8 +2,9 @@
 //! What a native function sees of the virtual machine.
 //!
 //! A native function never calls Lua: it says in a [`Step`] what it wants called, and is entered again
-//! with the results and the `state` that it chose. So a native is a state machine, pcall, sort,
-//! callbacks and coroutines need no native recursion, and a coroutine may yield across any of them.
+//! with the results and the `state` that it chose. So a native is a state machine, and pcall, sort,
+//! callbacks and coroutines need no native recursion. A coroutine might yield across any of them, but
+//! may only where Lua lets it: `NativeDef::yieldable`.
 //!
 //! ```ignore
 //! // assert-like helper: f(x) must be true
@@ -134,6 +135,8 @@ pub struct NativeDef {
     pub call: Native,
     /// Whether it gets a field at all; helpers (iterators and the like) do not.
     pub public: bool,
+    /// Whether a coroutine may yield while this function waits for a call.
+    pub yieldable: bool,
 }
 
 impl NativeDef {
@@ -143,6 +146,7 @@ impl NativeDef {
             name,
             call,
             public: true,
+            yieldable: false,
         }
     }
     /// A function that scripts only get from another one.
@@ -151,6 +155,15 @@ impl NativeDef {
             name,
             call,
             public: false,
+            yieldable: false,
+        }
+    }
+    /// The same function, across whose calls a coroutine may yield.
+    #[must_use]
+    pub const fn yieldable(self) -> Self {
+        Self {
+            yieldable: true,
+            ..self
         }
     }
 }

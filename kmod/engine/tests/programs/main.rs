@@ -23,12 +23,14 @@ fn engine(text: &str) -> Vec<String> {
             to.borrow_mut()
                 .push(String::from_utf8_lossy(line).into_owned());
         }),
+        before: Vec::new(),
     };
     let chunk = Chunk {
         name: b"test",
         text: text.as_bytes(),
     };
     if let Err(error) = plain::run(&[chunk], "test", &[], settings) {
+        let error = String::from_utf8_lossy(&error);
         lines
             .borrow_mut()
             .push(error.lines().next().unwrap_or("").to_string());

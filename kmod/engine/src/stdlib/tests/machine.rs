@@ -25,6 +25,7 @@ pub fn engine(source: &str, memory: u64, fuel: u64) -> (Vec<u8>, Option<String>)
     let options = Options {
         packet: false,
         file: true,
+        shared: false,
         seed: 7,
     };
     let chunk = Chunk {
