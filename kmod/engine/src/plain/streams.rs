@@ -9,7 +9,7 @@ use crate::number::format::{Spec, Text, float};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::error::Raise;
 use crate::vm::native::{Args, Step, native};
-use crate::vm::{Event, Vm, lib};
+use crate::vm::{Vm, lib};
 use std::vec::Vec;
 
 /// The class of a stream among objects, of which packet scripts' are the low numbers.
@@ -27,9 +27,9 @@ enum Stream {
 pub fn open(vm: &mut Vm, io: Ref) -> Result<(), OutOfMemory> {
     let meta = vm.heap.new_table(0, 4)?;
     let methods = vm.heap.new_table(0, 8)?;
-    let key = vm.shared_string(Event::NAMES[Event::Index as usize].as_bytes())?;
+    let key = vm.shared_string(b"__index")?;
     vm.heap.set(meta, key, Value::object(Tag::Table, methods))?;
-    let key = vm.shared_string(Event::NAMES[Event::Name as usize].as_bytes())?;
+    let key = vm.shared_string(b"__name")?;
     let name = vm.shared_string(b"FILE*")?;
     vm.heap.set(meta, key, name)?;
     for (i, name) in (FIRST_METHOD..).zip(METHODS) {
