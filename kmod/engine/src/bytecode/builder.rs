@@ -561,7 +561,7 @@ fn text_of<'b>(names: &Vec<'_, (u32, u32)>, bytes: &'b Vec<'_, u8>, name: u32) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::image::{Constant, Image};
+    use super::super::image::{Constant, FLAG_PACKET, Image};
     use super::super::op::Op;
     use super::*;
 
@@ -630,7 +630,6 @@ mod tests {
                 name: NONE,
             },
         );
-        const FLAG_PACKET: u16 = crate::bytecode::image::FLAG_PACKET;
         let mut header = [0; HEADER];
         b.finish(FLAG_PACKET, &mut header).unwrap();
         bytes[..HEADER].copy_from_slice(&header);

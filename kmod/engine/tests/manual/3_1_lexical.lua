@@ -20,7 +20,7 @@ is([[]], "") is([[a]], "a") is([==[a]]b]=]c]==], "a]]b]=]c") is([[
 x]], "x") is([[
 
 x]], "\nx") is([[\n\x]], "\\n\\x") is(value("[[a\rb\r\nc\n\rd\n\ne]]"), "a\nb\nc\nd\n\ne") is(value("[=[\r\n\r\nx]=]"), "\nx") is([=[[[]]]=], "[[]]") is(#[[[]], 1)
-wrong("x = [[a", "unfinished long string (starting at line 1) near '<eof>'") wrong("x = [==[a]=]", "unfinished long string") wrong("x = [=a", "invalid long string delimiter near '[='") wrong("--[[ x", "unfinished long comment")
+wrong("x = [[a", "unfinished long string (starting at line 1) near <eof>") wrong("x = [==[a]=]", "unfinished long string") wrong("x = [=a", "invalid long string delimiter near '[='") wrong("--[[ x", "unfinished long comment")
 -- Comments.
 is(run("--\nreturn 1 -- one"), 1) is(run("--[[ x\ny ]] return 2"), 2) is(run("--[==[ ]] ]=]\n]==]return 3"), 3) is(run("--[ x\nreturn 4"), 4) is(run("return 5 --"), 5) is(run("--[=x\nreturn 6"), 6) is(run("---[[ x\nreturn 7"), 7)
 -- Numerals.
@@ -31,8 +31,8 @@ is(0x123456789abcdef01, 0x23456789abcdef01) is(1//1, 1) is(2^-1074, 5e-324) is(4
 for _, bad in ipairs { "1e", "1e+", "0x", "0xp1", "1..2", "0x1p", "1.2.3", "3x", "0xg", "1e5.5", "0x1.8.8", "1_000", "08a", "1ee5" } do wrong("return " .. bad, "malformed number near '") end
 is(value("3-1"), 2) is(value("0xe+1"), 15) is(value("0x1e-1"), 29) is(value("1 ..2"), "12") is(value("3--\n"), 3)
 -- White space of every kind; tokens need none between them.
-is(run("\t\v\f\r\nlocal\ta=1return\fa"), 1) is(run"local t={f=function()return 7 end}return t.f()", 7) is(run"return#{1,2}//-1", -2)
-is(value("1~=2"), true) is(value("1~ -1"), -2) is(value("2<<1>>1"), 2) is(value("1<2==true"), true) is(value("not nil==true"), true) is(value("2//1*3%2"), 0) is(value("...and 1or 2"), 2)
+is(run("\t\v\f\r\nlocal\ta=1;return\fa"), 1) is(run"local t={f=function()return 7 end}return t.f()", 7) is(run"return#{1,2}//-1", -2)
+is(value("1~=2"), true) is(value("1~ -1"), -2) is(value("2<<1>>1"), 2) is(value("1<2==true"), true) is(value("not nil==true"), true) is(value("2//1*3%2"), 0) is(value("...and 1 or 2"), 2)
 -- Variables: globals, locals, fields; index expressions.
 local t = { x = { y = { z = 1 } } } is(t.x.y.z, 1) is(t["x"]["y"].z, 1) is(t . x . y ["z"], 1) is(({ 1, 2 })[2], 2) is(("abc"):upper(), "ABC") is(#"abc", 3) is(t
 .x
