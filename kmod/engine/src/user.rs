@@ -412,9 +412,7 @@ impl Environment {
 
 /// Plain Lua, as the `lua` command runs it.
 pub mod plain {
-    use super::{
-        Chunk, Environment, Print, Settings, String, Vec, check_plain, now_ms, set_clock,
-    };
+    use super::{Chunk, Environment, Print, Settings, String, Vec, check_plain, now_ms, set_clock};
 
     /// How to run.
     pub struct Options {

@@ -805,3 +805,43 @@ fn a_comparison_as_key_is_finished_before_its_table_is_read() {
         return u[#t <= 16], u[#t > 3 and 1]";
     compile_text(text.as_bytes(), PLAIN).unwrap();
 }
+
+/// However deep a text nests, it is refused for that and not for want of memory: calls within calls
+/// were, from 41 on.
+#[test]
+fn nesting_is_refused_as_such() {
+    for (open, middle, close) in [
+        ("f(", "", ")"),
+        ("do ", "", " end"),
+        ("x = {", "", ""),
+        ("while x do ", "", " end"),
+        ("if x then ", "", " end"),
+        ("repeat ", "", " until x"),
+        ("function f() ", "", " end"),
+        ("for i = 1, 2 do ", "", " end"),
+        ("for i in x do ", "", " end"),
+        ("x = ", "x", ""),
+        ("x = {{", "", "}}"),
+        ("x = #", "x", ""),
+        ("return (", "x", ")"),
+        ("return x^", "x", ""),
+        ("return x..", "x", ""),
+        ("x[", "1", "] = 1"),
+        ("x = function(", "", ") end"),
+        ("x{", "", "}"),
+        ("x,", "y = f()", ""),
+        ("return {x{", "", "}}"),
+    ] {
+        for depth in 1..260 {
+            let text = [open.repeat(depth), middle.into(), close.repeat(depth)].concat();
+            let mut work = std::vec![0; workspace_size(text.len()).next_multiple_of(8)];
+            let chunk = Chunk {
+                name: b"deep",
+                text: text.as_bytes(),
+            };
+            if let Err(why) = compile(&[chunk], PLAIN, &mut work) {
+                assert!(!why.is_out_of_memory(), "{open} {depth}");
+            }
+        }
+    }
+}

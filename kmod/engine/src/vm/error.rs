@@ -22,8 +22,10 @@ pub enum Raise {
     Fuel,
 }
 
-/// Message handlers and closing functions within each other, at most.
+/// Message handlers and closing functions within each other before a handler is told of that.
 const NESTING: u32 = 180;
+/// How many more of them there may be.
+const LAST_RESORT: u32 = 20;
 
 /// Fuel for closing what is open when fuel has run out.
 const CLOSING_FUEL: i64 = 2000;
@@ -299,7 +301,10 @@ impl Vm {
                 && frame.proto != NO_HANDLER
                 && raise == Raise::Error
             {
-                if self.nesting < NESTING && !(handling && overflowed) {
+                if self.nesting < NESTING + LAST_RESORT && !(handling && overflowed) {
+                    if self.nesting == NESTING {
+                        self.fault(format_args!("C stack overflow"));
+                    }
                     match self.call_handler(frame.proto) {
                         Ok(()) => return Ok(()),
                         Err(again) => {

@@ -419,9 +419,7 @@ impl Vm {
     pub(crate) fn native_name(&self, depth: u32) -> Name {
         if let Some((kind, mut name)) = self.called_name(depth) {
             name.is_method = kind == "method";
-            if kind != "metamethod" && kind != "for iterator" {
-                return name;
-            }
+            return name;
         }
         let f = self.get(self.frame(depth).func);
         Self::library_name(f)

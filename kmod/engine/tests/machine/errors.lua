@@ -42,6 +42,13 @@ local function caller(n) level(n) end
 for n = 0, 4 do print(select(2, pcall(caller, n))) end
 print(select(2, xpcall(function() level(1) end, function(m) return debug.traceback("handled: " .. m, 1) end)))
 print(xpcall(error, function(m) return type(m), "dropped" end, nil))
+print(xpcall(error, function(m) if tostring(m):find("C stack overflow", 1, true) then return "caught" end error("again") end, "first"))
+for _, f in ipairs { "__index", "__newindex", "__add", "__lt", "__concat", "__len", "__unm", "__call", "__close" } do
+  local o = setmetatable({}, { [f] = string.rep })
+  print(f, pcall(function() if f == "__index" then return o.x elseif f == "__newindex" then o.x = 1 elseif f == "__add" then return o + 1 elseif f == "__lt" then return o < o
+    elseif f == "__concat" then return o .. 1 elseif f == "__len" then return #o elseif f == "__unm" then return -o elseif f == "__call" then return o() else local c <close> = o end end))
+end
+print(pcall(function() for _ in next, nil do end end)) print(pcall(function() for _ in string.rep, nil do end end))
 print(select(2, xpcall(function() error("first") end, function(m) error("second") end)))
 local function tail(f) return f() end
 print(pcall(tail, function() error("tail") end))

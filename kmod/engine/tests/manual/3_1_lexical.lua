@@ -37,5 +37,5 @@ is(value("1~=2"), true) is(value("1~ -1"), -2) is(value("2<<1>>1"), 2) is(value(
 local t = { x = { y = { z = 1 } } } is(t.x.y.z, 1) is(t["x"]["y"].z, 1) is(t . x . y ["z"], 1) is(({ 1, 2 })[2], 2) is(("abc"):upper(), "ABC") is(#"abc", 3) is(t
 .x
 .y.z, 1) is((t).x.y.z, 1)
-wrong("1 = 2", "unexpected symbol near '1'") wrong("f() = 1", "syntax error near '='") wrong("(a) = 1", "syntax error near '='") wrong("a.b:c = 1", "function arguments expected near '='") wrong("'x'.y = 1", "unexpected symbol near ''x''") wrong("x.1 = 1", "malformed number")
+wrong("1 = 2", "unexpected symbol near '1'") wrong("f() = 1", "syntax error near '='") wrong("(a) = 1", "syntax error near '='") wrong("a.b:c = 1", "function arguments expected near '='") wrong("'x'.y = 1", "unexpected symbol near ''x''") wrong("x.1 = 1", "syntax error near '.1'")
 wrong("local x.y = 1", "near '.'") wrong("a.1", "near '.1'") wrong("a.'x'", "<name> expected near ''x''")
