@@ -29,6 +29,9 @@ pub enum Status {
     Failed = 4,
 }
 
+/// The most bytes of calls that are kept when a coroutine fails.
+const SHOWN: u64 = 64 << 10;
+
 const BODY: u32 = offset_of!(ThreadCell, body) as u32;
 
 impl Vm {
@@ -403,37 +406,68 @@ impl Vm {
     }
 
     /// The running coroutine raised an error; the frame on top resumed it. What it was to close is
-    /// kept, with the error, for whoever closes it.
-    pub(crate) fn coroutine_failed(&mut self) -> Result<(), Raise> {
+    /// kept, with the error, for whoever closes it; and its calls, for tracebacks, unless they are many.
+    /// `raised` is the depth of the last of them and the end of what they use of the stack.
+    pub(crate) fn coroutine_failed(&mut self, raised: (u32, u32)) -> Result<(), Raise> {
         let t = self.thread;
         let error = self.error;
         self.set_status(t, Status::Failed);
         // SAFETY: a thread's cell.
         let base = unsafe { (*self.thread_cell(t)).base };
         let tbc = self.tbc_from(base);
-        let end = if tbc == 0 {
+        let closed = if tbc == 0 {
             base
         } else {
             // SAFETY: the list has that many entries.
             unsafe { *self.tbc.wrapping_add(self.tbc_count as usize - 1) + 1 }
         };
-        let bytes = u64::from(end - base + 1) * 16 + u64::from(tbc) * 4;
         let frame_base = self.depth + 1;
-        self.top = self.top.max(end + 1);
-        if self.reserve_body(t, bytes).is_ok() {
-            // SAFETY: the slot behind the last variable is in use no more.
-            unsafe { *self.slot(end) = error };
-            self.save(t, base, end + 1, frame_base, tbc);
-            self.heap.escaped = true;
-            self.heap.shade_thread(t);
-        } else {
-            self.error = error;
-            self.tbc_count -= tbc;
-            self.set_status(t, Status::Dead);
+        let calls = raised.0 - self.depth;
+        let all = raised.1.max(closed);
+        let shown = u64::from(all - base) * 16 + u64::from(calls) * 32 <= SHOWN
+            && all < self.stack_soft
+            && self.keep_calls(t, (base, all), calls, tbc, error);
+        if !shown {
+            let bytes = u64::from(closed - base + 1) * 16 + u64::from(tbc) * 4;
+            self.top = self.top.max(closed + 1);
+            if self.reserve_body(t, bytes).is_ok() {
+                // SAFETY: the slot behind the last variable is in use no more.
+                unsafe { *self.slot(closed) = error };
+                self.save(t, base, closed + 1, frame_base, tbc);
+            } else {
+                self.tbc_count -= tbc;
+                self.set_status(t, Status::Dead);
+            }
         }
+        self.heap.escaped = true;
+        self.heap.shade_thread(t);
+        self.error = error;
         self.leave(t);
         self.deliver_failure();
         Ok(())
+    }
+
+    /// Saves the calls of a coroutine that failed; says whether there was memory for it.
+    fn keep_calls(
+        &mut self,
+        t: Ref,
+        (base, end): (u32, u32),
+        calls: u32,
+        tbc: u32,
+        error: Value,
+    ) -> bool {
+        let frame_base = self.depth + 1;
+        let bytes = u64::from(end - base + 1) * 16 + u64::from(calls) * 32 + u64::from(tbc) * 4;
+        self.top = self.top.max(end + 1);
+        // SAFETY: behind what the calls use, inside the stack.
+        unsafe { *self.slot(end) = error };
+        if self.own_range(base, end + 1).is_err() || self.reserve_body(t, bytes).is_err() {
+            return false;
+        }
+        self.depth += calls;
+        self.save(t, base, end + 1, frame_base, tbc);
+        self.depth -= calls;
+        true
     }
 
     /// Every running coroutine ends: the host takes over.

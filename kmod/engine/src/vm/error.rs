@@ -255,9 +255,26 @@ impl Vm {
 
     #[cold]
     pub(crate) fn stack_overflow(&mut self) -> Raise {
-        let raise = self.fault(format_args!("stack overflow"));
+        let raise = if self.handles_overflow() {
+            self.raise(self.handling_message)
+        } else {
+            self.fault(format_args!("stack overflow"))
+        };
         self.overflowed = true;
         raise
+    }
+
+    /// Whether a message handler runs that was called because a stack was full: it has a little more room,
+    /// and when that ends, too, it is not told of an overflow once more.
+    fn handles_overflow(&self) -> bool {
+        /// How far below the limits a call may need more than there is.
+        const NEAR: u32 = 320;
+        self.nesting > 0
+            && (1..=self.depth).rev().any(|depth| {
+                let f = self.frame(depth);
+                f.flags & HANDLER != 0
+                    && (depth + 4 >= self.frame_limit || f.func + NEAR >= self.stack_limit)
+            })
     }
 
     // --- unwinding -----------------------------------------------------------------------------------
@@ -384,6 +401,7 @@ impl Vm {
     /// Takes the next step of unwinding: closes a variable, or delivers the error.
     pub(crate) fn unwind_on(&mut self) -> Result<(), Raise> {
         let (target, _) = self.catcher();
+        let raised = (self.depth, self.extent().max(self.top));
         while self.depth > target {
             self.leave_handler();
             self.depth -= 1;
@@ -401,7 +419,7 @@ impl Vm {
             return Ok(());
         }
         match f.kind {
-            FrameKind::Resuming => return self.coroutine_failed(),
+            FrameKind::Resuming => return self.coroutine_failed(raised),
             FrameKind::Host => {
                 if self.close_unwinding(f.base)? {
                     return Ok(());

@@ -76,3 +76,13 @@ end)
 print(co()) print(co())
 local function many(n) local c = coroutine.wrap(function() if n > 0 then many(n - 1) end coroutine.yield(n) end) return c() end
 print(many(100))
+-- A coroutine that failed still shows where, until it is closed.
+co = coroutine.create(function() local function inner(t) return t.x.y end local r = inner({}) return r end)
+print(coroutine.resume(co)) print(debug.traceback(co)) print(debug.traceback(co, "message", 1)) print(debug.getinfo(co, 0, "l").currentline, debug.getinfo(co, 1, "l").currentline, debug.getinfo(co, 2))
+co = coroutine.create(function() local a <close> = closer("kept") local b = { "b" } error({ b }) end)
+print(select("#", coroutine.resume(co))) print(debug.traceback(co)) collectgarbage() print(select(2, debug.getlocal(co, 1, 2))[1])
+print(coroutine.close(co)) print(debug.traceback(co))
+co = coroutine.create(error) print(coroutine.resume(co, "native")) print(debug.traceback(co))
+co = coroutine.wrap(function() local a <close> = closer("wrapped") local t = {} for i = 1, 10 do t[i] = { i } end error(t[10]) end) print(select(2, pcall(co))[1])
+local function recursive(n) if n == 0 then error("deep") end return (recursive(n - 1)) end
+co = coroutine.create(recursive) print(coroutine.resume(co, 40)) print(debug.traceback(co))

@@ -50,6 +50,12 @@ for _, f in ipairs { "__index", "__newindex", "__add", "__lt", "__concat", "__le
 end
 print(pcall(function() for _ in next, nil do end end)) print(pcall(function() for _ in string.rep, nil do end end))
 print(select(2, xpcall(function() error("first") end, function(m) error("second") end)))
+-- A handler of an overflow may call, catch, and be told when its own room ends.
+local function loop(a, b) return 1 + loop(a, b) end
+print(xpcall(loop, function(m) local ok, e = pcall(loop) return (m:match("stack overflow")), ok, e end))
+print(xpcall(loop, function(m) return select(2, pcall(loop)) end))
+print(xpcall(error, function(m) return (select(2, pcall(loop)):match("stack overflow")) end, "first"))
+print(select(2, pcall(loop)):match("stack overflow"), xpcall(loop, loop))
 local function tail(f) return f() end
 print(pcall(tail, function() error("tail") end))
 print(pcall(function() return tail(function() local x = nil; return x() end) end))
