@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Writes random programs: half of each may fail anywhere, half cannot.
 
+mod library;
+
 use std::fmt::Write;
 
 /// Functions that every program has: they show any value in a way that does not depend on addresses
@@ -427,7 +429,8 @@ impl Writer {
         } else {
             self.list(depth, 3)
         };
-        match self.random.below(8) {
+        match self.random.below(9) {
+            8 => self.library(depth),
             0 => format!("tostring({})", self.expression(depth)),
             1 => format!(
                 "select({}, {args}{}1)",
@@ -502,7 +505,7 @@ impl Writer {
         let kind = if depth == 0 {
             self.random.below(8)
         } else {
-            self.random.below(20)
+            self.random.below(25)
         };
         match kind {
             0 | 1 => {
@@ -639,6 +642,7 @@ impl Writer {
                 self.block(d, 2);
                 let _ = writeln!(self.text, "::{label}:: end");
             }
+            20..=23 => self.library_statement(d),
             _ => {
                 let body = self.function(d);
                 let _ = writeln!(self.text, "out(pcall({body}))");
