@@ -231,7 +231,7 @@ pub struct Lua {
     /// Stop after so much fuel (about 50 machine instructions each); by default never
     #[arg(long, value_name = "UNITS", value_parser = amount)]
     pub fuel: Option<u64>,
-    /// The script (not with -e), then what it finds in its table arg
+    /// The script (- is the standard input; none with -e), then what it finds in its table arg
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

@@ -75,8 +75,11 @@ pub mod lib {
     pub const PLAIN: u32 = 9;
 }
 
+/// How many libraries there are.
+const LIBRARY_COUNT: usize = if cfg!(feature = "user") { 10 } else { 9 };
+
 /// Every library.
-pub static LIBRARIES: &[&Library] = &[
+pub static LIBRARIES: [&Library; LIBRARY_COUNT] = [
     &crate::stdlib::base::LIBRARY,
     &crate::stdlib::string::LIBRARY,
     &crate::stdlib::table::LIBRARY,
