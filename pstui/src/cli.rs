@@ -216,9 +216,9 @@ pub struct Check {
 /// Options of `lua`.
 #[derive(Debug, Args)]
 pub struct Lua {
-    /// Run this text instead of a file
+    /// Run this text; a FILE.lua that follows runs after it
     #[arg(short = 'e', value_name = "CHUNK")]
-    pub execute: Option<String>,
+    pub execute: Vec<String>,
     /// Print what the compiler makes of it instead of running it
     #[arg(long)]
     pub list: bool,

@@ -73,10 +73,11 @@ pub fn list(texts: &[Text], packet: bool) -> Result<String> {
         .disassemble())
 }
 
-/// Runs plain Lua; each line that it prints goes to `print`. An error is the message with its traceback.
+/// Runs plain Lua, after the texts `first` of the command line; each line that it prints goes to `print`. An error is the message with its traceback.
 pub fn run_plain(
     name: &str,
     text: &[u8],
+    first: &[&[u8]],
     args: &[&[u8]],
     memory: u64,
     fuel: Option<u64>,
@@ -87,6 +88,7 @@ pub fn run_plain(
         fuel: fuel.unwrap_or(0),
         print,
         before: vec![b"pstui", b"lua"],
+        first: first.iter().map(|text| text.to_vec()).collect(),
     };
     let chunk = Chunk {
         name: name.as_bytes(),

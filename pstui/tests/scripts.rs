@@ -171,6 +171,28 @@ fn lua_ends_as_the_lua_command_does() {
     );
     let output = run("error(('long '):rep(2000), 0)");
     assert!(err(&output).len() > 10_000);
+    std::fs::write(folder.path().join("after.lua"), "print('script', x, ...)").unwrap();
+    let args = [
+        "lua",
+        "-e",
+        "x = 1",
+        "-e",
+        "x = x + 1 print(x)",
+        "after.lua",
+        "arg",
+    ];
+    assert_eq!(out(&pstui(folder.path(), &args)), "2\nscript\t2\targ\n");
+    let output = pstui(
+        folder.path(),
+        &["lua", "-e", "error('first', 0)", "after.lua"],
+    );
+    assert_eq!(
+        (
+            out(&output).as_str(),
+            err(&output).starts_with("lua: first\nstack")
+        ),
+        ("", true)
+    );
     let output = run("warn('off') warn('@on') warn('a', 'b') print('printed')");
     assert_eq!(
         (out(&output).as_str(), err(&output).as_str()),

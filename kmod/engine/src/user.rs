@@ -424,6 +424,8 @@ pub mod plain {
         pub print: Print,
         /// What stands before the script on the command line: `arg[-1]` is the last of it.
         pub before: Vec<&'static [u8]>,
+        /// Texts that run before it, one after the other.
+        pub first: Vec<Vec<u8>>,
     }
 
     /// Runs a program with its arguments: the table `arg` and the `...` of the main chunk.
@@ -455,7 +457,13 @@ pub mod plain {
             },
         )
         .map_err(String::into_bytes)?;
-        let ended = crate::plain::run(env.machine(), &settings.before, script.as_bytes(), args)
+        let line = crate::plain::CommandLine {
+            before: &settings.before,
+            first: &settings.first,
+            script: script.as_bytes(),
+            args,
+        };
+        let ended = crate::plain::run(env.machine(), &line)
             .and_then(|()| run_timers(&mut env).map_err(String::into_bytes));
         env.machine().finish();
         ended

@@ -45,6 +45,7 @@ fn engine(name: &str, source: &str) -> Vec<String> {
                 .push(String::from_utf8_lossy(line).into_owned());
         }),
         before: Vec::new(),
+        first: Vec::new(),
     };
     let chunk = Chunk {
         name: name.as_bytes(),

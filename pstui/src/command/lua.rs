@@ -48,12 +48,19 @@ impl Printer {
 
 /// Runs or lists it.
 pub fn run(args: &cli::Lua) -> Result<()> {
-    let (name, text, folder, rest) = match (&args.execute, args.rest.split_first()) {
+    let mut first: Vec<&[u8]> = args.execute.iter().map(String::as_bytes).collect();
+    let script = args.rest.split_first();
+    let follows = script.is_some_and(|(file, _)| {
+        let file = Path::new(file);
+        file == Path::new("-") || file.extension().is_some_and(|end| end == "lua") && file.is_file()
+    });
+    let last = if follows { None } else { first.pop() };
+    let (name, text, folder, rest) = match (last, script) {
         (Some(chunk), _) => {
             let here = PathBuf::from(".");
             (
                 "(command line)".to_owned(),
-                chunk.as_bytes().to_vec(),
+                chunk.to_vec(),
                 here,
                 args.rest.as_slice(),
             )
@@ -88,7 +95,15 @@ pub fn run(args: &cli::Lua) -> Result<()> {
     let before = set_writer(Some(Box::new(move |output| {
         streams.borrow_mut().take(output);
     })));
-    let result = engine::run_plain(&name, &text, &arguments, args.memory, args.fuel, print);
+    let result = engine::run_plain(
+        &name,
+        &text,
+        &first,
+        &arguments,
+        args.memory,
+        args.fuel,
+        print,
+    );
     set_writer(before);
     // What was printed comes before what went wrong.
     printer.borrow_mut().flush();

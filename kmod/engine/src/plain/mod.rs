@@ -26,7 +26,7 @@ use crate::vm::{Vm, lib};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
-pub use start::run;
+pub use start::{CommandLine, run};
 
 /// The functions, each with the table that it goes to; "" are globals, "-" goes nowhere.
 const FUNCTIONS: &[(&str, &str)] = &[

@@ -9,42 +9,64 @@ use crate::vm::native::{Args, Step};
 use crate::vm::{Event, Vm};
 use std::vec::Vec;
 
-/// Runs the main function with its arguments: the table `arg` and the `...` of the main chunk. `script`
-/// becomes `arg[0]`, what comes before it on the command line goes below.
+/// What the command was given.
+pub struct CommandLine<'a> {
+    /// What stands before the script: `arg[-1]` is the last of it.
+    pub before: &'a [&'a [u8]],
+    /// Texts that run before the program (`-e`).
+    pub first: &'a [Vec<u8>],
+    /// The script's name, `arg[0]`.
+    pub script: &'a [u8],
+    /// Its arguments: the table `arg` and the `...` of the main chunk.
+    pub args: &'a [&'a [u8]],
+}
+
+/// Runs the program.
 ///
 /// # Errors
 ///
 /// The message with its traceback.
-pub fn run(vm: &mut Vm, before: &[&[u8]], script: &[u8], args: &[&[u8]]) -> Result<(), Vec<u8>> {
-    match start(vm, before, script, args) {
+pub fn run(vm: &mut Vm, line: &CommandLine) -> Result<(), Vec<u8>> {
+    match start(vm, line) {
         Ok(None) => Ok(()),
         Ok(Some(message)) => Err(message),
         Err(_) => Err(vm.last_error_text().to_vec()),
     }
 }
 
-fn start(
-    vm: &mut Vm,
-    before: &[&[u8]],
-    script: &[u8],
-    args: &[&[u8]],
-) -> Result<Option<Vec<u8>>, Raise> {
-    super::modules::look_beside(vm, script)?;
-    let t = vm.new_table(args.len() as u32, 1)?;
+fn start(vm: &mut Vm, line: &CommandLine) -> Result<Option<Vec<u8>>, Raise> {
+    super::modules::look_beside(vm, line.script)?;
+    let t = vm.new_table(line.args.len() as u32, 1)?;
+    let globals = Value::object(Tag::Table, vm.globals());
     vm.raw_set_str(vm.globals(), b"arg", Value::object(Tag::Table, t))?;
-    let script = vm.new_string(script)?;
+    let script = vm.new_string(line.script)?;
     vm.raw_set_int(t, 0, script)?;
-    for (i, text) in (1..).zip(before.iter().rev()) {
+    for (i, text) in (1..).zip(line.before.iter().rev()) {
         let v = vm.new_string(text)?;
         vm.raw_set_int(t, -i, v)?;
     }
+    for text in line.first {
+        let (text, name) = (vm.new_string(text)?, vm.new_string(b"=(command line)")?);
+        let ended = match vm.load_text(text, name, globals)? {
+            Ok(chunk) => protect(vm, &[MESSAGE, chunk])?,
+            Err(message) => Some(vm.bytes(message).to_vec()),
+        };
+        if ended.is_some() {
+            return Ok(ended);
+        }
+    }
     let mut values = std::vec![MESSAGE, vm.program_main()?];
-    for (i, arg) in (1..).zip(args) {
+    for (i, arg) in (1..).zip(line.args) {
         let v = vm.new_string(arg)?;
         vm.raw_set_int(t, i, v)?;
         values.push(v);
     }
-    vm.call_from_host(PROTECTED, &values, 1, |vm, at| {
+    protect(vm, &values)
+}
+
+/// Calls [`protected`] with these values; the message if there is one.
+fn protect(vm: &mut Vm, values: &[Value]) -> Result<Option<Vec<u8>>, Raise> {
+    vm.call_from_host(PROTECTED, values, 1, |vm, at| {
         let message = vm.get(at);
         (!message.is_nil()).then(|| vm.bytes(message).to_vec())
     })

@@ -24,6 +24,7 @@ fn engine(text: &str) -> Vec<String> {
                 .push(String::from_utf8_lossy(line).into_owned());
         }),
         before: Vec::new(),
+        first: Vec::new(),
     };
     let chunk = Chunk {
         name: b"test",

@@ -290,33 +290,33 @@ impl Writer {
     fn errors(&mut self, depth: usize) {
         let what = self.expression(1);
         let level = self.random.one(&["", ", 0", ", 1", ", 2", ", 3"]);
+        let other = self.expression(1);
         let body = self.function(depth.max(1));
-        let _ = match self.random.below(4) {
+        let kind = self.random.below(4);
+        let handler = self.random.one(&[
+            "return m",
+            "error(m)",
+            "return m .. '!'",
+            "return type(m), 2",
+            "return m.x",
+        ]);
+        let closing = self.random.one(&["", "error('in a', 0)", "return 1"]);
+        let _ = match kind {
             0 => writeln!(
                 self.text,
                 "do local function raise(...) error({what}{level}) end local function outer(...) raise() end out(pcall(outer)) end"
             ),
             1 => writeln!(
                 self.text,
-                "out(xpcall({body}, function(m) {} end, {what}))",
-                self.random.one(&[
-                    "return m",
-                    "error(m)",
-                    "return m .. '!'",
-                    "return type(m), 2",
-                    "return m.x"
-                ])
+                "out(xpcall({body}, function(m) {handler} end, {what}))"
             ),
             2 => writeln!(
                 self.text,
-                "out(select('#', pcall(assert, {what}, {})))",
-                self.expression(1)
+                "out(select('#', pcall(assert, {what}, {other})))"
             ),
             _ => writeln!(
                 self.text,
-                "out(pcall(function(...) local a <close> = setmetatable({{}}, {{__close = function(_, e) out('a', e) {} end}}) local b <close> = setmetatable({{}}, meta) local r = {what} {body_call} return r end))",
-                self.random.one(&["", "error('in a', 0)", "return 1"]),
-                body_call = format_args!("out(pcall({body}))")
+                "out(pcall(function(...) local a <close> = setmetatable({{}}, {{__close = function(_, e) out('a', e) {closing} end}}) local b <close> = setmetatable({{}}, meta) local r = {what} out(pcall({body})) return r end))"
             ),
         };
     }
