@@ -16,6 +16,7 @@ pub const fn options(packet: bool) -> Options {
     Options {
         packet,
         file: true,
+        shared: false,
         seed: 7,
     }
 }
