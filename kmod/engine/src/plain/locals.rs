@@ -44,7 +44,7 @@ fn find_vararg(vm: &Vm, depth: u32, number: i64) -> Option<(Name, u32)> {
     (frame.kind == FrameKind::Lua && number > 0 && number <= frame.extra).then(|| {
         (
             Name::new(b"(vararg)"),
-            frame.base - 1 - frame.extra + number - 1,
+            frame.base - frame.extra + number - 1,
         )
     })
 }

@@ -437,14 +437,16 @@ impl Vm {
         let total = (last..=depth)
             .filter(|&d| self.frame(d).kind != FrameKind::Host)
             .count() as u32;
+        // What is left out is one more than is said: as PUC has it.
+        let long = total > HEAD + TAIL_LINES + 1;
         let mut shown = 0;
         while depth >= last {
             if self.frame(depth).kind != FrameKind::Host {
-                if total > HEAD + TAIL_LINES && shown == HEAD {
-                    let skip = total - HEAD - TAIL_LINES;
+                if long && shown == HEAD {
+                    let skip = total - HEAD - TAIL_LINES - 1;
                     self.write(buffer, format_args!("\n\t...\t(skipping {skip} levels)"))?;
                 }
-                if total <= HEAD + TAIL_LINES || shown < HEAD || shown >= total - TAIL_LINES {
+                if !long || shown < HEAD || shown >= total - TAIL_LINES {
                     self.write_frame(buffer, depth)?;
                 }
                 shown += 1;

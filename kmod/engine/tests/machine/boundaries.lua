@@ -57,7 +57,7 @@ print(select(2, pcall(collectgarbage, "\xe9\xff")))
 -- The collector's mode and pace are told as they were set.
 print(collectgarbage("generational"), collectgarbage("generational"), collectgarbage("incremental"), collectgarbage("incremental"))
 do -- A step in generational mode collects what is young.
-  local weak = setmetatable({}, { __mode = "k" }) collectgarbage("generational") weak[{}] = 1 print(collectgarbage("step", 0), next(weak)) collectgarbage("incremental")
+  local weak = setmetatable({}, { __mode = "k" }) collectgarbage("generational") weak[{}] = 1 collectgarbage("step", 0) print(next(weak)) collectgarbage("incremental")
 end
 local pause, step = collectgarbage("setpause", 160), collectgarbage("setstepmul", 400)
 print(collectgarbage("setpause", pause), collectgarbage("setstepmul", step))

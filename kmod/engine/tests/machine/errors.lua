@@ -59,3 +59,6 @@ print(select(2, pcall(loop)):match("stack overflow"), xpcall(loop, loop))
 local function tail(f) return f() end
 print(pcall(tail, function() error("tail") end))
 print(pcall(function() return tail(function() local x = nil; return x() end) end))
+-- Tracebacks leave out the middle of many levels.
+local function many(n) if n > 0 then return (many(n - 1)) end return debug.traceback("many", 1) end
+for n = 18, 24 do print(many(n)) end
