@@ -160,7 +160,7 @@ fn raise_here(vm: &mut Vm, error: Value) -> Result<Step, Raise> {
 
 fn yield_(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     if vm.running() == 0 {
-        return Err(vm.error(format_args!("attempt to yield from outside a coroutine")));
+        return Err(vm.fault(format_args!("attempt to yield from outside a coroutine")));
     }
     Ok(Step::Yield(f.count))
 }
