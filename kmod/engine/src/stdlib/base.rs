@@ -94,17 +94,22 @@ fn assert(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         return Ok(Step::Return(f.count));
     }
     vm.check_any(&f, 0)?;
-    if f.count > 1 {
-        let message = vm.arg(&f, 1);
-        return Err(vm.raise(message));
-    }
-    let message = vm.new_string(b"assertion failed!")?;
-    Err(vm.raise(message))
+    let message = if f.count > 1 {
+        vm.arg(&f, 1)
+    } else {
+        vm.new_string(b"assertion failed!")?
+    };
+    raise_at(vm, message, 1)
 }
 
 fn error(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let level = vm.opt_int(&f, 1, 1)?;
     let message = vm.arg(&f, 0);
+    raise_at(vm, message, level)
+}
+
+/// Raises a value; the position of the function at a level stands before a text.
+fn raise_at(vm: &mut Vm, message: Value, level: i64) -> Result<Step, Raise> {
     if !matches!(message.tag, Tag::Str | Tag::Bytes) || level <= 0 {
         return Err(vm.raise(message));
     }

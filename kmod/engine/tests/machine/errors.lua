@@ -62,3 +62,6 @@ print(pcall(function() return tail(function() local x = nil; return x() end) end
 -- Tracebacks leave out the middle of many levels.
 local function many(n) if n > 0 then return (many(n - 1)) end return debug.traceback("many", 1) end
 for n = 18, 24 do print(many(n)) end
+-- assert tells where it failed.
+print(pcall(function() assert(false) end)) print(pcall(function() assert(nil, "told") end)) print(pcall(function() assert(false, 5) end))
+print(pcall(function() return assert(false) end)) print(pcall(string.gsub, "x", "x", function() assert(false, "in gsub") end))
