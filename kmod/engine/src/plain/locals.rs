@@ -41,12 +41,8 @@ fn find(vm: &Vm, depth: u32, number: i64) -> Option<(Name, u32)> {
 fn find_vararg(vm: &Vm, depth: u32, number: i64) -> Option<(Name, u32)> {
     let frame = *vm.frame(depth);
     let number = u32::try_from(number.unsigned_abs()).ok()?;
-    (frame.kind == FrameKind::Lua && number > 0 && number <= frame.extra).then(|| {
-        (
-            Name::new(b"(vararg)"),
-            frame.base - frame.extra + number - 1,
-        )
-    })
+    (frame.kind == FrameKind::Lua && number > 0 && number <= frame.extra)
+        .then(|| (Name::new(b"(vararg)"), frame.first_vararg() + number - 1))
 }
 
 fn slot(vm: &Vm, depth: u32, number: i64) -> Option<(Name, u32)> {

@@ -271,6 +271,15 @@ pub(crate) struct Frame {
     pub flags: u8,
 }
 
+impl Frame {
+    /// Where a Lua function's arguments beyond its parameters begin: below the function's copy, which is
+    /// right below its first register.
+    #[inline(always)]
+    pub(crate) fn first_vararg(&self) -> u32 {
+        self.base - 1 - self.extra
+    }
+}
+
 const _: () = assert!(size_of::<Frame>() == 32);
 
 impl Frame {

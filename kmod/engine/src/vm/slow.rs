@@ -416,7 +416,7 @@ impl Vm {
         let wanted = if wanted == 0 { f.extra } else { wanted - 1 };
         self.top = to;
         self.ensure_stack(wanted)?;
-        let from = f.base - 1 - f.extra;
+        let from = f.first_vararg();
         // SAFETY: further arguments lie right below the function's copy; there is room for those wanted.
         unsafe {
             core::ptr::copy(self.slot(from), self.slot(to), wanted.min(f.extra) as usize);
