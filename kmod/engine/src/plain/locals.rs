@@ -247,8 +247,8 @@ pub fn upvaluejoin(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         (true, true) | (false, false) => theirs,
         (false, true) => contents(vm, theirs),
         (true, false) => {
-            let r = vm.heap.new_box(theirs);
-            Value::object(Tag::Box, vm.memory(r)?)
+            let made = vm.allocate(|heap| heap.new_box(theirs))?;
+            Value::object(Tag::Box, made)
         }
     };
     set_raw_upvalue(vm, closure, number, joined);

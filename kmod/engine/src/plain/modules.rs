@@ -239,8 +239,7 @@ pub fn preload_searcher(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         extra = b":bundled:";
     }
     if loader.is_nil() {
-        let r = vm.heap.new_buffer(0);
-        let buffer = vm.memory(r)?;
+        let buffer = vm.new_buffer(0)?;
         vm.write(buffer, format_args!("no field package.preload['"))?;
         vm.push_part(buffer, name, 0, usize::MAX)?;
         vm.write(buffer, format_args!("']"))?;
@@ -370,8 +369,7 @@ pub fn require(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             return Err(vm.error(format_args!("'package.searchers' must be a table")));
         }
         vm.push(searchers)?;
-        let r = vm.heap.new_buffer(0);
-        let buffer = vm.memory(r)?;
+        let buffer = vm.new_buffer(0)?;
         vm.push(Value::object(Tag::Str, buffer))?;
     }
     let searcher = vm.raw_get_int(vm.get(local).as_ref(), i64::from(next));

@@ -117,8 +117,7 @@ pub fn message(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             });
         }
     }
-    let r = vm.heap.new_buffer(256);
-    let buffer = vm.memory(r)?;
+    let buffer = vm.new_buffer(256)?;
     match error.tag {
         Tag::Str | Tag::Bytes => vm.push_part(buffer, error, 0, usize::MAX)?,
         Tag::Int | Tag::Float => {

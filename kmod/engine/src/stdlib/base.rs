@@ -192,8 +192,7 @@ impl Vm {
     fn warning(&mut self, line: Ref) -> Result<(), Raise> {
         #[cfg(feature = "user")]
         if crate::plain::is_plain(self) {
-            let r = self.heap.push_bytes(line, b"\n");
-            self.memory(r)?;
+            self.push_bytes(line, b"\n")?;
             host::user::write(host::user::Output::Err(self.heap.buffer_bytes(line)));
             return Ok(());
         }
