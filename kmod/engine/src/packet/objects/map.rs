@@ -82,7 +82,9 @@ pub(super) fn get(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let map = object(vm, &f, Class::Map)?;
     let key = check(vm, &f, 1, "key")?;
     if let Some(store) = named::handle(vm, map) {
-        let (key, mut value) = (Key::new(vm, key), Short::default());
+        let mut written = Key::new();
+        written.write(vm, key);
+        let (key, mut value) = (&written, Short::default());
         let now = host::now_ms();
         named::with(vm, store, |store| value.read(store, key.bytes(), now));
         let value = value.value(vm, store, key.bytes())?;
@@ -120,7 +122,9 @@ pub(super) fn set(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let value = check(vm, &f, 2, "value")?;
     if let Some(store) = named::handle(vm, map) {
         let ttl = own_ttl(vm, &f, 3)?;
-        let key = Key::new(vm, key);
+        let mut written = Key::new();
+        written.write(vm, key);
+        let key = &written;
         if !named::write(vm, store, key.bytes(), value, ttl) {
             return Err(full(vm));
         }
@@ -142,7 +146,9 @@ pub(super) fn incr(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let init = vm.opt_int(&f, 3, 0)?;
     if let Some(store) = named::handle(vm, map) {
         let ttl = own_ttl(vm, &f, 4)?;
-        let key = Key::new(vm, key);
+        let mut written = Key::new();
+        written.write(vm, key);
+        let key = &written;
         let now = host::now_ms();
         let sum = named::with(vm, store, |store| {
             let (key, mut value) = (key.bytes(), Short::default());
@@ -181,7 +187,9 @@ fn no_number(vm: &mut Vm) -> Raise {
 /// Forgets a key.
 fn forget(vm: &mut Vm, map: Ref, key: Value) -> Result<Step, Raise> {
     if let Some(store) = named::handle(vm, map) {
-        let key = Key::new(vm, key);
+        let mut written = Key::new();
+        written.write(vm, key);
+        let key = &written;
         named::with(vm, store, |store| store.remove(key.bytes()));
     } else {
         generations::remove(vm, map, key)?;

@@ -198,24 +198,27 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Equal keys are the same bytes, floats that are whole numbers included.
-    #[inline(always)]
-    pub(super) fn new(vm: &Vm, v: Value) -> Self {
-        let mut key = Self {
+    /// Nothing yet: it is written where it lies, for it is long.
+    pub(super) const fn new() -> Self {
+        Self {
             bytes: [0; LONGEST + 1],
             len: 0,
-        };
+        }
+    }
+
+    /// Writes a value: equal keys are the same bytes, floats that are whole numbers included.
+    pub(super) fn write(&mut self, vm: &Vm, v: Value) {
         let v = match to_int(v.as_float()) {
             Some(n) if v.tag == Tag::Float => Value::int(n),
             _ => v,
         };
         let mut room = [0; NUMBER];
         let (tag, data) = parts(vm, v, &mut room);
-        for (to, from) in key.bytes.iter_mut().zip(tag.iter().chain(data)) {
+        self.len = 0;
+        for (to, from) in self.bytes.iter_mut().zip(tag.iter().chain(data)) {
             *to = *from;
-            key.len = key.len.wrapping_add(1);
+            self.len = self.len.wrapping_add(1);
         }
-        key
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
