@@ -201,9 +201,7 @@ impl Vm {
                 if vm.fuel < 0 {
                     cold_path();
                     save!();
-                    if let Err(raise) = vm.refuel() {
-                        return Left::raised(raise);
-                    }
+                    break vm.refuel().map(|()| Flow::Next);
                 }
                 next!();
             }};
