@@ -108,9 +108,12 @@ fn error(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     raise_at(vm, message, level)
 }
 
-/// Raises a value; the position of the function at a level stands before a text.
+/// Raises a value; the position of the function at a level stands before a text, unless that is so long
+/// that it must be full of positions: thousands of `assert(pcall(…))` within each other add one each.
 fn raise_at(vm: &mut Vm, message: Value, level: i64) -> Result<Step, Raise> {
-    if !matches!(message.tag, Tag::Str | Tag::Bytes) || level <= 0 {
+    const LONGEST: usize = 2 << 10;
+    let text = matches!(message.tag, Tag::Str | Tag::Bytes);
+    if !text || level <= 0 || vm.bytes(message).len() > LONGEST {
         return Err(vm.raise(message));
     }
     if let Some(raise) = vm.hush() {
