@@ -12,8 +12,8 @@ use packetscript_engine::value::{Tag, Value};
 
 use crate::Runner;
 
-/// Live memory of an environment: as much as the programs like.
-const MEMORY: u64 = 64 << 20;
+/// Live memory of an environment: more than any program has alive at once.
+const MEMORY: u64 = 4 << 20;
 /// Fuel that does not end.
 const ENDLESS: i64 = i64::MAX / 4;
 
