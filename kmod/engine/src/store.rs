@@ -299,6 +299,11 @@ impl<'m> Store<'m> {
 
     // --- cells -----------------------------------------------------------------------------------
 
+    /// More than the steps of any walk, whatever the words say.
+    fn steps(&self) -> usize {
+        self.memory.len().wrapping_div(CELL)
+    }
+
     fn take_cell(&mut self) -> u32 {
         let free = self.word(FREE);
         if free != 0 {
@@ -316,7 +321,8 @@ impl<'m> Store<'m> {
 
     /// Takes a cell, from the oldest entries if there is no other, but not from `spare`.
     fn need_cell(&mut self, spare: u32) -> Option<u32> {
-        loop {
+        // An entry that goes leaves a cell, unless the store has been damaged.
+        for _ in 0..2 {
             let cell = self.take_cell();
             if cell != 0 {
                 self.set_link(cell, E_NEXT_CELL, 0);
@@ -331,12 +337,13 @@ impl<'m> Store<'m> {
             }
             self.forget(oldest);
         }
+        None
     }
 
     fn give_cells(&mut self, first: u32) {
         let mut cell = first;
         // A chain of more cells than there are has been damaged.
-        for _ in 0..self.word(CELLS) {
+        for _ in 0..self.steps() {
             if cell == 0 {
                 break;
             }
@@ -403,7 +410,7 @@ impl<'m> Store<'m> {
         if at == entry {
             self.set_word(bucket, chain);
         } else {
-            for _ in 0..self.word(COUNT) {
+            for _ in 0..self.steps() {
                 let next = self.link(at, E_CHAIN);
                 if next == entry {
                     self.set_link(at, E_CHAIN, chain);
@@ -423,13 +430,14 @@ impl<'m> Store<'m> {
     fn find(&self, key: &[u8]) -> Option<Found> {
         let hash = self.hash(key);
         let mut cell = self.word(self.bucket(hash));
-        for _ in 0..self.word(COUNT) {
+        for _ in 0..self.steps() {
             if cell == 0 {
                 return None;
             }
             let key_len = self.link(cell, E_KEY_LEN) as usize;
             if self.link(cell, E_HASH) == hash && key_len == key.len() && self.key_is(cell, key) {
-                let value_len = self.link(cell, E_VALUE_LEN) as usize;
+                let value_len =
+                    (self.link(cell, E_VALUE_LEN) as usize).min(KEY.wrapping_add(VALUE));
                 return Some(Found {
                     cell,
                     key_len,

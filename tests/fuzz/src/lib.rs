@@ -110,6 +110,18 @@ pub const TARGETS: &[Target] = &[
         "any bytes as a TFTP message",
     ),
     of(
+        "hello",
+        120,
+        targets::hello::run,
+        "a ClientHello in segments that come in any order: its name is seen, and no other",
+    ),
+    of(
+        "store",
+        600,
+        targets::store::run,
+        "stores outside environments, beside a map, and with their memory overwritten",
+    ),
+    of(
         "packet",
         400,
         targets::packet::run,

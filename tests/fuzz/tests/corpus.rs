@@ -52,5 +52,5 @@ macro_rules! targets {
 }
 
 targets! {
-    compiler vm image patterns format pack number utf8 dns tls http tftp packet define border
+    compiler vm image patterns format pack number utf8 dns tls http tftp hello store packet define border
 }

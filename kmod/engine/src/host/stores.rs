@@ -35,8 +35,9 @@ pub fn stores() -> usize {
 
 /// An environment goes, and with it what it alone holds.
 pub(crate) fn release(cookie: *mut c_void) {
-    STORES.with_borrow_mut(|stores| {
-        for place in stores {
+    // Where a thread ends, they may have gone before.
+    let _ = STORES.try_with(|stores| {
+        for place in stores.borrow_mut().iter_mut() {
             if let Some(store) = place {
                 store.holders.retain(|holder| *holder != cookie.addr());
                 if store.holders.is_empty() {

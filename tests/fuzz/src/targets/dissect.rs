@@ -76,13 +76,17 @@ fn dissect(kind: Kind, port: u16, over: Over, input: &[u8], check: fn(&[u8])) {
         frame::udp(a, b, port, 4000, message)
     };
     READERS.with_borrow_mut(|readers| {
-        if readers.iter().all(|(of, _)| *of != kind) {
-            let machine = Machine::load(reader(kind).as_bytes(), true, AMPLE);
-            readers.push((kind, machine));
-        }
-        let reader = readers.iter_mut().find(|(of, _)| *of == kind);
-        let (_, machine) = reader.expect("it is there now");
         let mut read = |linear: usize| {
+            // The beginning of a hello outlives its packet, but not the last environment.
+            if kind == Kind::Tls {
+                readers.clear();
+            }
+            if readers.iter().all(|(of, _)| *of != kind) {
+                let machine = Machine::load(reader(kind).as_bytes(), true, AMPLE);
+                readers.push((kind, machine));
+            }
+            let reader = readers.iter_mut().find(|(of, _)| *of == kind);
+            let (_, machine) = reader.expect("it is there now");
             let mut given = UserPacket::new(&packet).with_linear(linear);
             let outcome = machine
                 .packet("process_packet", &mut given)

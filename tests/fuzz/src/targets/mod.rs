@@ -5,8 +5,10 @@ pub mod border;
 pub mod compiler;
 pub mod define;
 pub mod dissect;
+pub mod hello;
 pub mod image;
 pub mod packet;
+pub mod store;
 pub mod vm;
 
 mod library;
