@@ -71,7 +71,7 @@ fn operate(
                 0 => 0,
                 ttl => *now + u64::from(ttl),
             };
-            if store.set(&key, &value, *now, ttl).is_ok() {
+            if store.set(&key, [&value, &[]], *now, ttl).is_ok() {
                 model.insert(key.clone(), (value.clone(), end));
                 if !damaged {
                     assert_eq!(read(store, &key, *now), Some(value), "what was just set");
