@@ -30,6 +30,13 @@ fn words(block: &[u8; BLOCK]) -> [u64; 4] {
     all
 }
 
+/// Whether a block may have a byte that is zero: one that has none, nor any byte above 128, has not.
+#[inline(always)]
+fn suspect(block: [u64; 4]) -> bool {
+    let [a, b, c, d] = block.map(|word| word.wrapping_sub(ONES));
+    (a | b | c | d) & TOPS != 0
+}
+
 /// Where the first byte of a block is zero, if one is.
 #[inline(always)]
 fn zero(block: [u64; 4]) -> Option<usize> {
@@ -51,9 +58,17 @@ fn zero(block: [u64; 4]) -> Option<usize> {
 pub fn byte(text: &[u8], wanted: u8) -> Option<usize> {
     let (blocks, tail) = text.as_chunks::<BLOCK>();
     let pattern = splat(wanted);
-    for (i, block) in blocks.iter().enumerate() {
-        if let Some(within) = zero(words(block).map(|word| word ^ pattern)) {
-            return Some(i.wrapping_mul(BLOCK).wrapping_add(within));
+    let differ = |block: &[u8; BLOCK]| words(block).map(|word| word ^ pattern);
+    let clear = blocks.iter().position(|block| suspect(differ(block)));
+    let clear = clear.unwrap_or(blocks.len());
+    for (i, block) in blocks.get(clear..).unwrap_or_default().iter().enumerate() {
+        if let Some(within) = zero(differ(block)) {
+            return Some(
+                clear
+                    .wrapping_add(i)
+                    .wrapping_mul(BLOCK)
+                    .wrapping_add(within),
+            );
         }
     }
     let (tail_words, rest) = tail.as_chunks::<8>();
@@ -76,11 +91,24 @@ fn pair(heads: &[u8], tails: &[u8], first: u8, last: u8) -> Option<usize> {
     let (tail_blocks, tails) = tails.as_chunks::<BLOCK>();
     let (firsts, lasts) = (splat(first), splat(last));
     let differ = |head: u64, tail: u64| (head ^ firsts) | (tail ^ lasts);
-    for (i, (head, tail)) in head_blocks.iter().zip(tail_blocks).enumerate() {
+    let block = |head: &[u8; BLOCK], tail: &[u8; BLOCK]| {
         let ([a, b, c, d], [e, f, g, h]) = (words(head), words(tail));
-        let block = [differ(a, e), differ(b, f), differ(c, g), differ(d, h)];
-        if let Some(within) = zero(block) {
-            return Some(i.wrapping_mul(BLOCK).wrapping_add(within));
+        [differ(a, e), differ(b, f), differ(c, g), differ(d, h)]
+    };
+    // Text is without bytes above 128 more often than not; from the first one on it takes longer.
+    let mut blocks = head_blocks.iter().zip(tail_blocks);
+    let clear = blocks.position(|(head, tail)| suspect(block(head, tail)));
+    let clear = clear.unwrap_or(head_blocks.len());
+    let blocks = (head_blocks.get(clear..).unwrap_or_default().iter())
+        .zip(tail_blocks.get(clear..).unwrap_or_default());
+    for (i, (head, tail)) in blocks.enumerate() {
+        if let Some(within) = zero(block(head, tail)) {
+            return Some(
+                clear
+                    .wrapping_add(i)
+                    .wrapping_mul(BLOCK)
+                    .wrapping_add(within),
+            );
         }
     }
     let mut at = head_blocks.len().wrapping_mul(BLOCK);

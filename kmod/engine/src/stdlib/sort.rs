@@ -17,25 +17,29 @@ use core::cmp::Ordering;
 
 // Locals, behind the arguments. Above them lie the ranges that wait.
 /// The range at hand: its first and its last index, see [`pair`].
-const RANGE: u32 = 0;
+pub const RANGE: u32 = 0;
 /// The index that goes up (first the pivot's place), and the one that goes down.
-const INDICES: u32 = 1;
-const PIVOT: u32 = 2;
+pub const INDICES: u32 = 1;
+/// The pivot.
+pub const PIVOT: u32 = 2;
 /// Two values that were read.
-const A: u32 = 3;
-const B: u32 = 4;
+pub const A: u32 = 3;
+/// The second of them.
+pub const B: u32 = 4;
 /// What the pivot is chosen with in large, badly divided ranges; 0 for the middle.
-const CHOICE: u32 = 5;
+pub const CHOICE: u32 = 5;
 /// How many ranges lie above.
-const WAITING: u32 = 6;
+pub const WAITING: u32 = 6;
 
 /// Two indices as one value: they are below 2^31.
-const fn pair(a: i64, b: i64) -> Value {
+#[inline(always)]
+pub const fn pair(a: i64, b: i64) -> Value {
     Value::int(a | b << 32)
 }
 
 /// The two indices of a value.
-const fn split(v: Value) -> (i64, i64) {
+#[inline(always)]
+pub const fn split(v: Value) -> (i64, i64) {
     (v.as_int() & 0xffff_ffff, v.as_int() >> 32)
 }
 
@@ -46,6 +50,19 @@ const LARGE: i64 = 100;
 const LEN: u32 = 1;
 /// After any other call: this and the number of the phase.
 const CALLED: u32 = 2;
+
+/// The state of a sort that has compared nothing yet.
+pub const START: u32 = 0;
+/// States after the calls that compare, for the sort of lists without a metatable.
+pub const ANSWERED_ENDS: u32 = CALLED + Phase::CompareEnds as u32;
+/// See above.
+pub const ANSWERED_MIDDLE: u32 = CALLED + Phase::CompareMiddle as u32;
+/// See above.
+pub const ANSWERED_MIDDLE2: u32 = CALLED + Phase::CompareMiddle2 as u32;
+/// See above.
+pub const ANSWERED_UP: u32 = CALLED + Phase::CompareUp as u32;
+/// See above.
+pub const ANSWERED_DOWN: u32 = CALLED + Phase::CompareDown as u32;
 
 /// What to do next. Phases that read a value or compare may wait for a call; the value or the truth
 /// is then the call's result.
@@ -126,6 +143,13 @@ const PHASES: [Phase; 28] = [
 pub fn sort(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let t = vm.arg(&f, 0);
     let mut answer = None;
+    if compares(f.state)
+        && vm.arg(&f, 1).tag != Tag::Nil
+        && t.tag == Tag::Table
+        && let Some(step) = vm.sort_by(&f, t.as_ref())?
+    {
+        return Ok(step);
+    }
     if f.state == 0 {
         table::check(vm, &f, 0, table::ALL)?;
     }
@@ -145,6 +169,10 @@ pub fn sort(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         }
         if !vm.arg(&f, 1).is_nil() {
             vm.check_function(&f, 1)?;
+        } else if let Some(t) = raw(vm, t)
+            && vm.sort_at_once(t, len)?
+        {
+            return Ok(Step::Return(0));
         }
         vm.push(pair(1, len))?;
         vm.push(pair(0, 0))?;
@@ -153,6 +181,12 @@ pub fn sort(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         }
         vm.push(Value::int(0))?;
         vm.push(Value::int(0))?;
+        if let Some(t) = raw(vm, t)
+            && !vm.arg(&f, 1).is_nil()
+            && let Some(step) = vm.sort_by(&Args { state: START, ..f }, t)?
+        {
+            return Ok(step);
+        }
     } else {
         answer = Some(vm.result(&f, 0));
         vm.set_top(f.results)?;
@@ -191,6 +225,14 @@ pub fn sort(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             }
         }
     }
+}
+
+/// Whether a state is that of a comparison function that has answered.
+const fn compares(state: u32) -> bool {
+    matches!(
+        state,
+        ANSWERED_ENDS | ANSWERED_MIDDLE | ANSWERED_MIDDLE2 | ANSWERED_UP | ANSWERED_DOWN
+    )
 }
 
 enum Go {
@@ -370,19 +412,11 @@ impl Sorter {
 
     /// The larger part waits, the smaller one is next.
     fn divide(&mut self, vm: &mut Vm) -> Result<Go, Raise> {
-        let (low, up, p) = (self.low, self.up, self.i);
-        let (small, large) = if p.wrapping_sub(low) < up.wrapping_sub(p) {
-            ((low, p.wrapping_sub(1)), (p.wrapping_add(1), up))
-        } else {
-            ((p.wrapping_add(1), up), (low, p.wrapping_sub(1)))
-        };
+        let (small, large) = halves(self.low, self.up, self.i);
         let waiting = vm.get(local(&self.f, WAITING)).as_int();
         vm.push(pair(large.0, large.1))?;
         vm.set(local(&self.f, WAITING), Value::int(waiting.wrapping_add(1)));
-        // Badly divided: choose differently from now on.
-        let size = large.1.wrapping_sub(large.0);
-        let other = small.1.wrapping_sub(small.0).wrapping_add(1);
-        if size / 128 > other {
+        if skewed(small, large) {
             let random = crate::stdlib::random::next(&mut vm.random);
             vm.set(local(&self.f, CHOICE), Value::int((random >> 1) as i64));
         }
@@ -412,8 +446,30 @@ fn unordered(vm: &mut Vm) -> Raise {
     vm.error(format_args!("invalid order function for sorting"))
 }
 
+/// A range.
+pub type Range = (i64, i64);
+
+/// The smaller and the larger part of what the pivot at `p` divides.
+#[inline]
+pub const fn halves(low: i64, up: i64, p: i64) -> (Range, Range) {
+    let (before, behind) = ((low, p.wrapping_sub(1)), (p.wrapping_add(1), up));
+    if p.wrapping_sub(low) < up.wrapping_sub(p) {
+        (before, behind)
+    } else {
+        (behind, before)
+    }
+}
+
+/// Whether a range was divided so badly that the pivot is to be chosen differently from now on.
+#[inline]
+pub const fn skewed(small: Range, large: Range) -> bool {
+    let other = small.1.wrapping_sub(small.0).wrapping_add(1);
+    large.1.wrapping_sub(large.0) / 128 > other
+}
+
 /// Where to look for the pivot.
-fn middle(low: i64, up: i64, choice: u64) -> i64 {
+#[inline]
+pub fn middle(low: i64, up: i64, choice: u64) -> i64 {
     let size = up.wrapping_sub(low);
     if size < LARGE || choice == 0 {
         return low.wrapping_add(up) / 2;

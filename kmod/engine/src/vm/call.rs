@@ -241,6 +241,7 @@ impl Vm {
     }
 
     /// The definition of the native function in a slot.
+    #[inline]
     pub(crate) fn native_of(&self, f: Value) -> Option<&'static super::native::NativeDef> {
         let number = match f.tag {
             Tag::Native => f.payload as u32,
@@ -515,6 +516,14 @@ impl Vm {
         answer: &Result<Step, Raise>,
     ) -> Result<Flow, Raise> {
         let step = (*answer)?;
+        if let Step::Call {
+            nargs,
+            nresults,
+            state,
+        } = step
+        {
+            return self.call_back(nargs, nresults as i16, state);
+        }
         let Step::Return(n) = step else {
             self.perform(step)?;
             if self.heap.wants_safe_point() {
@@ -549,6 +558,68 @@ impl Vm {
             return self.drive();
         }
         Ok(Flow::Next)
+    }
+
+    /// The native function on top calls a function, the usual one being Lua's.
+    #[inline]
+    fn call_back(&mut self, nargs: u32, wanted: i16, state: u32) -> Result<Flow, Raise> {
+        let func = self.top - nargs - 1;
+        self.wait(FrameKind::Calling, state, 0, func);
+        self.call_value(func, nargs, wanted, 0)?;
+        if self.heap.wants_safe_point() {
+            self.safe_point(self.in_use());
+        } else if self.heap.doomed == 0 && self.this().kind == FrameKind::Lua {
+            return Ok(Flow::Frame);
+        }
+        self.drive()
+    }
+
+    /// A Lua function, which is on top, returns `n` values from `first` on to a native function that
+    /// waits for them: it goes on at once.
+    #[inline(never)]
+    pub(crate) fn return_to_native(&mut self, first: u32, n: u32) -> Result<Flow, Raise> {
+        let (func, wanted) = {
+            let f = self.this();
+            (f.func, f.wanted)
+        };
+        self.depth -= 1;
+        if n == 1 && wanted == 1 {
+            // SAFETY: the result and the function's slot.
+            unsafe { *self.slot(func) = *self.slot(first) };
+            self.top = func + 1;
+        } else {
+            self.top = func + self.move_results(func, first, n, wanted);
+        }
+        let f = self.this_mut();
+        f.kind = FrameKind::Native;
+        let args = Args {
+            base: f.base,
+            count: f.extra,
+            state: f.pc,
+            results: f.place,
+        };
+        let function = f.func;
+        // SAFETY: inside the stack.
+        let Some(def) = self.native_of(unsafe { *self.slot(function) }) else {
+            return Err(self.fault(format_args!("a native function that does not exist")));
+        };
+        self.heap.begin_step();
+        match (def.call)(self, args)? {
+            Step::Call {
+                nargs,
+                nresults,
+                state,
+            } => self.call_back(nargs, nresults as i16, state),
+            step => {
+                let f = *self.this();
+                self.perform(step)?;
+                if self.heap.wants_safe_point() {
+                    let live = self.live_after(step, &f);
+                    self.safe_point(live);
+                }
+                self.drive()
+            }
+        }
     }
 
     /// `next` called by a generic loop, without a frame: `at` is where it was copied to, with its two

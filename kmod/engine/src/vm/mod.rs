@@ -11,6 +11,7 @@
 //! * `index`, `operate` — what instructions do when the short way is not open
 //! * `collect` — safe points, memory that has run out, finalizers
 //! * `error` — raising, unwinding, messages, tracebacks
+//! * `sorting` — lists that are sorted without metamethods
 //! * `native` — what native functions see of all this
 #![allow(unsafe_code)]
 #![allow(
@@ -37,6 +38,7 @@ pub mod native;
 mod operate;
 mod run;
 mod slow;
+mod sorting;
 
 use crate::bytecode::image::Image;
 use crate::bytecode::word::Word;

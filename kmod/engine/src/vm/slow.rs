@@ -5,7 +5,7 @@ use super::call::Flow;
 use super::error::{Bytes, Raise};
 use super::names::Operand;
 use super::operate::{float_of, value_of};
-use super::{Event, Vm};
+use super::{Event, FrameKind, TAIL, Vm};
 use crate::bytecode::op::{Inst, Op};
 use crate::bytecode::word::Word;
 use crate::memory::cell::BoxCell;
@@ -332,6 +332,10 @@ impl Vm {
             // After each `__close` the instruction runs again.
             self.this_mut().pc -= 1;
             return self.return_slow(first, n);
+        }
+        let f = self.this();
+        if f.flags & !TAIL == 0 && self.frame(self.depth - 1).kind == FrameKind::Calling {
+            return self.return_to_native(first, n);
         }
         self.finish_return(first, n)?;
         self.drive()

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `table.sort` of lists without a metatable: at once when all are numbers or all are strings, and
+//! with a comparison function by a machine that is left for each of its calls.
+//!
+//! Both are the quicksort of `stdlib::sort`, with the same comparisons and swaps in the same order. The
+//! machine keeps its locals where that one has them and leaves with the same states, so either can go
+//! on when a comparison function gives the list a metatable.
+
+use super::Vm;
+use super::error::Raise;
+use super::native::{Args, Step};
+use crate::memory::Heap;
+use crate::number::arith::compare;
+use crate::stdlib::sort::{
+    A, ANSWERED_DOWN, ANSWERED_ENDS, ANSWERED_MIDDLE, ANSWERED_MIDDLE2, ANSWERED_UP, B, CHOICE,
+    INDICES, PIVOT, RANGE, START, WAITING, halves, middle, pair, skewed, split,
+};
+use crate::value::{Ref, Tag, Value};
+use core::cmp::Ordering;
+
+/// Ranges that wait, at most: each is smaller than half of the one before.
+const RANGES: usize = 32;
+
+/// Why a list was not sorted.
+enum Stop {
+    Fuel,
+    Order,
+}
+
+/// A list in the array part of a table, while nothing but its own order changes.
+struct List<'a> {
+    heap: &'a Heap,
+    first: *mut Value,
+}
+
+impl List<'_> {
+    /// # Safety
+    ///
+    /// `i` is an index of the list, from 1.
+    #[inline(always)]
+    unsafe fn at(&self, i: i64) -> *mut Value {
+        self.first.wrapping_add(i as usize - 1)
+    }
+}
+
+/// `a < b` of numbers.
+#[inline(always)]
+fn less_number(_: &Heap, a: &Value, b: &Value) -> bool {
+    if a.tag == Tag::Int && b.tag == Tag::Int {
+        return a.as_int() < b.as_int();
+    }
+    match (super::operate::number_of(*a), super::operate::number_of(*b)) {
+        (Some(a), Some(b)) => compare(a, b) == Some(Ordering::Less),
+        _ => false,
+    }
+}
+
+/// `a < b` of strings.
+#[inline(always)]
+fn less_string(heap: &Heap, a: &Value, b: &Value) -> bool {
+    heap.string_bytes(a.as_ref()) < heap.string_bytes(b.as_ref())
+}
+
+impl Vm {
+    /// Sorts the first `n` items of a list if all of them are numbers or all are strings. Says whether
+    /// they were.
+    pub fn sort_at_once(&mut self, t: Ref, n: i64) -> Result<bool, Raise> {
+        let Some(first) = self.heap.list(t, n) else {
+            return Ok(false);
+        };
+        self.charge(n as u64 >> 3)?;
+        // SAFETY: the list has that many items, and nothing allocates meanwhile.
+        let items = unsafe { core::slice::from_raw_parts(first, n as usize) };
+        let numbers = items.iter().all(|v| matches!(v.tag, Tag::Int | Tag::Float));
+        if !numbers && !items.iter().all(|v| v.tag == Tag::Str) {
+            return Ok(false);
+        }
+        self.heap.shade_list(items);
+        let mut fuel = self.fuel;
+        let mut random = self.random;
+        let list = List {
+            heap: &self.heap,
+            first,
+        };
+        let sorted = if numbers {
+            quicksort(&list, n, &mut random, &mut fuel, 2, less_number)
+        } else {
+            quicksort(&list, n, &mut random, &mut fuel, 0, less_string)
+        };
+        self.fuel = fuel;
+        self.random = random;
+        match sorted {
+            Ok(()) => Ok(true),
+            Err(Stop::Fuel) => Err(self.out_of_fuel()),
+            Err(Stop::Order) => Err(self.error(format_args!("invalid order function for sorting"))),
+        }
+    }
+
+    /// Sorts a list with the comparison function that is the second argument, as far as its next call.
+    /// `None` when the list has a metatable by now.
+    pub fn sort_by(&mut self, f: &Args, t: Ref) -> Result<Option<Step>, Raise> {
+        if self.heap.meta(t) != 0 {
+            return Ok(None);
+        }
+        let locals = f.base + f.count;
+        // SAFETY: the sort's locals are below the top, and stay there.
+        let l = |i: u32| self.stack.wrapping_add((locals + i) as usize);
+        let (range, indices, pivot, a, b) = (l(RANGE), l(INDICES), l(PIVOT), l(A), l(B));
+        let (choice, waiting) = (l(CHOICE), l(WAITING));
+        let mut state = f.state;
+        let mut answer = false;
+        if state != START {
+            answer = self.result(f, 0).is_true();
+            self.top = f.results;
+        }
+        // SAFETY: as above.
+        unsafe {
+            let (mut low, mut up) = split(*range);
+            let (mut i, mut j) = split(*indices);
+            loop {
+                // What is to be compared next, and the state to come back with.
+                let (x, y, then) = match state {
+                    START => {
+                        if low >= up {
+                            let left = (*waiting).as_int();
+                            if left < 1 {
+                                return Ok(Some(Step::Return(0)));
+                            }
+                            *waiting = Value::int(left - 1);
+                            *range = self.pop();
+                            (low, up) = split(*range);
+                            continue;
+                        }
+                        *a = self.heap.get_int(t, low);
+                        *b = self.heap.get_int(t, up);
+                        (*b, *a, ANSWERED_ENDS)
+                    }
+                    ANSWERED_ENDS => {
+                        if answer {
+                            self.put_item(t, low, *b)?;
+                            self.put_item(t, up, *a)?;
+                        }
+                        if up - low == 1 {
+                            (low, up, state) = (0, 0, START);
+                            continue;
+                        }
+                        i = middle(low, up, (*choice).as_int() as u64);
+                        *a = self.heap.get_int(t, i);
+                        *b = self.heap.get_int(t, low);
+                        (*a, *b, ANSWERED_MIDDLE)
+                    }
+                    ANSWERED_MIDDLE if !answer => {
+                        *b = self.heap.get_int(t, up);
+                        (*b, *a, ANSWERED_MIDDLE2)
+                    }
+                    ANSWERED_MIDDLE | ANSWERED_MIDDLE2 => {
+                        if answer {
+                            let other = if state == ANSWERED_MIDDLE { low } else { up };
+                            self.put_item(t, i, *b)?;
+                            self.put_item(t, other, *a)?;
+                        }
+                        if up - low == 2 {
+                            (low, up, state) = (0, 0, START);
+                            continue;
+                        }
+                        *pivot = self.heap.get_int(t, i);
+                        *a = self.heap.get_int(t, up - 1);
+                        self.put_item(t, i, *a)?;
+                        self.put_item(t, up - 1, *pivot)?;
+                        i = low + 1;
+                        j = up - 1;
+                        *a = self.heap.get_int(t, i);
+                        (*a, *pivot, ANSWERED_UP)
+                    }
+                    ANSWERED_UP if answer => {
+                        if i == up - 1 {
+                            return Err(self.unordered());
+                        }
+                        i += 1;
+                        *a = self.heap.get_int(t, i);
+                        (*a, *pivot, ANSWERED_UP)
+                    }
+                    ANSWERED_UP => {
+                        j -= 1;
+                        *b = self.heap.get_int(t, j);
+                        (*pivot, *b, ANSWERED_DOWN)
+                    }
+                    ANSWERED_DOWN if answer => {
+                        if j < i {
+                            return Err(self.unordered());
+                        }
+                        j -= 1;
+                        *b = self.heap.get_int(t, j);
+                        (*pivot, *b, ANSWERED_DOWN)
+                    }
+                    ANSWERED_DOWN if j >= i => {
+                        self.put_item(t, i, *b)?;
+                        self.put_item(t, j, *a)?;
+                        i += 1;
+                        *a = self.heap.get_int(t, i);
+                        (*a, *pivot, ANSWERED_UP)
+                    }
+                    _ => {
+                        // The pivot goes between both parts; the larger one waits.
+                        self.put_item(t, up - 1, *a)?;
+                        self.put_item(t, i, *pivot)?;
+                        let (small, large) = halves(low, up, i);
+                        self.push(pair(large.0, large.1))?;
+                        *waiting = Value::int((*waiting).as_int() + 1);
+                        if skewed(small, large) {
+                            let random = crate::stdlib::random::next(&mut self.random);
+                            *choice = Value::int((random >> 1) as i64);
+                        }
+                        *range = pair(small.0, small.1);
+                        (low, up) = small;
+                        state = START;
+                        continue;
+                    }
+                };
+                self.charge(1)?;
+                *indices = pair(i, j);
+                self.ensure_stack(3)?;
+                self.push_unchecked(*self.slot(f.base + 1));
+                self.push_unchecked(x);
+                self.push_unchecked(y);
+                return Ok(Some(Step::Call {
+                    nargs: 2,
+                    nresults: 1,
+                    state: then,
+                }));
+            }
+        }
+    }
+
+    /// Writes an item of a list without a metatable.
+    #[inline]
+    fn put_item(&mut self, t: Ref, i: i64, v: Value) -> Result<(), Raise> {
+        if self.heap.barrier == 0 && self.heap.replace_int(t, i, v) {
+            return Ok(());
+        }
+        self.raw_set_int(t, i, v)
+    }
+
+    #[cold]
+    fn unordered(&mut self) -> Raise {
+        self.error(format_args!("invalid order function for sorting"))
+    }
+}
+
+/// Sorts `n` items in place. Each `1 << cheap` comparisons cost one unit of fuel.
+fn quicksort(
+    list: &List,
+    n: i64,
+    random: &mut [u64; 4],
+    fuel: &mut i64,
+    cheap: u32,
+    less: impl Fn(&Heap, &Value, &Value) -> bool,
+) -> Result<(), Stop> {
+    let mut ranges = [(0u32, 0u32); RANGES];
+    let mut waiting = 0;
+    let mut choice = 0;
+    let (mut low, mut up) = (1, n);
+    // SAFETY: indices stay inside the range at hand, which is part of the list: the indices that go up
+    // and down stop where the middle of three is, or else the order is none.
+    unsafe {
+        let at = |i: i64| list.at(i);
+        let below = |a: i64, b: i64| less(list.heap, &*at(a), &*at(b));
+        let swap = |a: i64, b: i64| core::ptr::swap(at(a), at(b));
+        loop {
+            while low < up {
+                *fuel -= (up - low >> cheap) + 1;
+                if *fuel < 0 {
+                    return Err(Stop::Fuel);
+                }
+                if below(up, low) {
+                    swap(low, up);
+                }
+                if up - low == 1 {
+                    break;
+                }
+                let mut i = middle(low, up, choice);
+                if below(i, low) {
+                    swap(i, low);
+                } else if below(up, i) {
+                    swap(i, up);
+                }
+                if up - low == 2 {
+                    break;
+                }
+                let pivot = *at(i);
+                swap(i, up - 1);
+                i = low;
+                let mut j = up - 1;
+                loop {
+                    i += 1;
+                    while less(list.heap, &*at(i), &pivot) {
+                        if i == up - 1 {
+                            return Err(Stop::Order);
+                        }
+                        i += 1;
+                    }
+                    j -= 1;
+                    while less(list.heap, &pivot, &*at(j)) {
+                        if j < i {
+                            return Err(Stop::Order);
+                        }
+                        j -= 1;
+                    }
+                    if j < i {
+                        break;
+                    }
+                    swap(i, j);
+                }
+                swap(up - 1, i);
+                let (small, large) = halves(low, up, i);
+                if skewed(small, large) {
+                    choice = crate::stdlib::random::next(random) >> 1;
+                }
+                if let Some(slot) = ranges.get_mut(waiting) {
+                    *slot = (large.0 as u32, large.1 as u32);
+                    waiting += 1;
+                }
+                (low, up) = small;
+            }
+            if waiting == 0 {
+                return Ok(());
+            }
+            waiting -= 1;
+            if let Some(&(first, last)) = ranges.get(waiting) {
+                (low, up) = (i64::from(first), i64::from(last));
+            }
+        }
+    }
+}
