@@ -565,7 +565,13 @@ impl Vm {
     fn call_back(&mut self, nargs: u32, wanted: i16, state: u32) -> Result<Flow, Raise> {
         let func = self.top - nargs - 1;
         self.wait(FrameKind::Calling, state, 0, func);
-        self.call_value(func, nargs, wanted, 0)?;
+        // SAFETY: inside the stack.
+        let function = unsafe { *self.slot(func) };
+        if self.lua_closure(function).is_some() {
+            self.enter_lua(func, nargs, wanted, 0)?;
+        } else {
+            self.call_value(func, nargs, wanted, 0)?;
+        }
         if self.heap.wants_safe_point() {
             self.safe_point(self.in_use());
         } else if self.heap.doomed == 0 && self.this().kind == FrameKind::Lua {
@@ -862,6 +868,7 @@ impl Vm {
     }
 
     /// The value's reference when it is a Lua closure.
+    #[inline]
     pub(crate) fn lua_closure(&self, v: Value) -> Option<Ref> {
         (v.tag == Tag::Closure && self.heap.kind(v.as_ref()) == Kind::Closure).then(|| v.as_ref())
     }

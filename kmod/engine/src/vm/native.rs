@@ -606,6 +606,12 @@ impl Vm {
 
     // --- fuel ----------------------------------------------------------------------------------------
 
+    /// Fuel that is left, with what a top level gets when it has taken breath. To be charged when it is
+    /// known how much of it was used.
+    pub fn available(&self) -> u64 {
+        self.fuel.saturating_add(self.reserve).max(0) as u64
+    }
+
     /// Pays for work: 1 is about 50 machine instructions. An error that cannot be caught when the fuel
     /// has run out.
     #[inline(always)]

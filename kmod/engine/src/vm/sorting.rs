@@ -76,7 +76,8 @@ impl Vm {
             return Ok(false);
         }
         self.heap.shade_list(items);
-        let mut fuel = self.fuel;
+        let available = self.available();
+        let mut fuel = available as i64;
         let mut random = self.random;
         let list = List {
             heap: &self.heap,
@@ -87,12 +88,58 @@ impl Vm {
         } else {
             quicksort(&list, n, &mut random, &mut fuel, 0, less_string)
         };
-        self.fuel = fuel;
         self.random = random;
+        self.charge(available.saturating_sub(fuel.max(0) as u64))?;
         match sorted {
             Ok(()) => Ok(true),
             Err(Stop::Fuel) => Err(self.out_of_fuel()),
             Err(Stop::Order) => Err(self.error(format_args!("invalid order function for sorting"))),
+        }
+    }
+
+    /// The most frequent steps of [`Vm::sort_by`]: going up or down to the next item, which is there. The
+    /// next comparison is on the stack then; the state to come back with, or [`START`] when it is another
+    /// step's turn.
+    #[inline]
+    pub fn sort_on(&mut self, f: &Args, t: Ref) -> u32 {
+        // SAFETY: the sort's locals are below the top, and so is the comparison function's one result; room
+        // for a call was made when the function was entered, and the waiting ranges are few.
+        unsafe {
+            let locals = self.slot(f.base + f.count);
+            let answer = (*self.slot(f.results)).is_true();
+            let indices = locals.add(INDICES as usize);
+            let (i, j) = split(*indices);
+            let (pivot, a, b) = (
+                locals.add(PIVOT as usize),
+                locals.add(A as usize),
+                locals.add(B as usize),
+            );
+            let up = (f.state == ANSWERED_UP) & answer;
+            let at = if up { i + 1 } else { j - 1 };
+            let (_, end) = split(*locals.add(RANGE as usize));
+            let limit = if up { i == end - 1 } else { answer & (j < i) };
+            // Going down ends where it meets what went up.
+            let meets = !answer & (f.state == ANSWERED_DOWN);
+            let Some(item) = self.heap.item(t, at) else {
+                return START;
+            };
+            if limit | meets | (self.fuel < 1) | (f.results + 3 > self.stack_soft) {
+                return START;
+            }
+            self.fuel -= 1;
+            let (to, x, y, state) = if up {
+                (a, a, pivot, ANSWERED_UP)
+            } else {
+                (b, pivot, b, ANSWERED_DOWN)
+            };
+            *to = *item;
+            (*indices).payload = if up { pair(at, j) } else { pair(i, at) }.payload;
+            let call = self.slot(f.results);
+            *call = *self.slot(f.base + 1);
+            *call.add(1) = *x;
+            *call.add(2) = *y;
+            self.top = f.results + 3;
+            state
         }
     }
 
@@ -102,88 +149,55 @@ impl Vm {
         if self.heap.meta(t) != 0 {
             return Ok(None);
         }
-        let locals = f.base + f.count;
-        // SAFETY: the sort's locals are below the top, and stay there.
-        let l = |i: u32| self.stack.wrapping_add((locals + i) as usize);
-        let (range, indices, pivot, a, b) = (l(RANGE), l(INDICES), l(PIVOT), l(A), l(B));
-        let (choice, waiting) = (l(CHOICE), l(WAITING));
+        let locals = self.slot(f.base + f.count);
+        let local = |i: u32| locals.wrapping_add(i as usize);
+        let (pivot, a, b) = (local(PIVOT), local(A), local(B));
         let mut state = f.state;
         let mut answer = false;
         if state != START {
-            answer = self.result(f, 0).is_true();
+            // SAFETY: the comparison function's one result.
+            answer = unsafe { (*self.slot(f.results)).is_true() };
             self.top = f.results;
         }
-        // SAFETY: as above.
+        self.charge(1)?;
+        // SAFETY: the sort's locals are below the top, and stay there; room is made for a call; the function
+        // is the second argument.
         unsafe {
-            let (mut low, mut up) = split(*range);
-            let (mut i, mut j) = split(*indices);
+            let (mut low, mut up) = split(*local(RANGE));
+            let (mut i, mut j) = split(*local(INDICES));
+            // Leaves for the comparison of two locals.
+            macro_rules! compare {
+                ($x:expr, $y:expr, $then:expr) => {{
+                    *local(INDICES) = pair(i, j);
+                    if self.top + 3 > self.stack_soft {
+                        self.ensure_stack(3)?;
+                    }
+                    let call = self.slot(self.top);
+                    *call = *self.slot(f.base + 1);
+                    *call.add(1) = *$x;
+                    *call.add(2) = *$y;
+                    self.top += 3;
+                    return Ok(Some(Step::Call {
+                        nargs: 2,
+                        nresults: 1,
+                        state: $then,
+                    }));
+                }};
+            }
             loop {
-                // What is to be compared next, and the state to come back with.
-                let (x, y, then) = match state {
-                    START => {
-                        if low >= up {
-                            let left = (*waiting).as_int();
-                            if left < 1 {
-                                return Ok(Some(Step::Return(0)));
-                            }
-                            *waiting = Value::int(left - 1);
-                            *range = self.pop();
-                            (low, up) = split(*range);
-                            continue;
-                        }
-                        *a = self.heap.get_int(t, low);
-                        *b = self.heap.get_int(t, up);
-                        (*b, *a, ANSWERED_ENDS)
-                    }
-                    ANSWERED_ENDS => {
-                        if answer {
-                            self.put_item(t, low, *b)?;
-                            self.put_item(t, up, *a)?;
-                        }
-                        if up - low == 1 {
-                            (low, up, state) = (0, 0, START);
-                            continue;
-                        }
-                        i = middle(low, up, (*choice).as_int() as u64);
-                        *a = self.heap.get_int(t, i);
-                        *b = self.heap.get_int(t, low);
-                        (*a, *b, ANSWERED_MIDDLE)
-                    }
-                    ANSWERED_MIDDLE if !answer => {
-                        *b = self.heap.get_int(t, up);
-                        (*b, *a, ANSWERED_MIDDLE2)
-                    }
-                    ANSWERED_MIDDLE | ANSWERED_MIDDLE2 => {
-                        if answer {
-                            let other = if state == ANSWERED_MIDDLE { low } else { up };
-                            self.put_item(t, i, *b)?;
-                            self.put_item(t, other, *a)?;
-                        }
-                        if up - low == 2 {
-                            (low, up, state) = (0, 0, START);
-                            continue;
-                        }
-                        *pivot = self.heap.get_int(t, i);
-                        *a = self.heap.get_int(t, up - 1);
-                        self.put_item(t, i, *a)?;
-                        self.put_item(t, up - 1, *pivot)?;
-                        i = low + 1;
-                        j = up - 1;
-                        *a = self.heap.get_int(t, i);
-                        (*a, *pivot, ANSWERED_UP)
-                    }
+                match state {
                     ANSWERED_UP if answer => {
                         if i == up - 1 {
                             return Err(self.unordered());
                         }
                         i += 1;
                         *a = self.heap.get_int(t, i);
-                        (*a, *pivot, ANSWERED_UP)
+                        compare!(a, pivot, ANSWERED_UP);
                     }
                     ANSWERED_UP => {
                         j -= 1;
                         *b = self.heap.get_int(t, j);
-                        (*pivot, *b, ANSWERED_DOWN)
+                        compare!(pivot, b, ANSWERED_DOWN);
                     }
                     ANSWERED_DOWN if answer => {
                         if j < i {
@@ -191,50 +205,96 @@ impl Vm {
                         }
                         j -= 1;
                         *b = self.heap.get_int(t, j);
-                        (*pivot, *b, ANSWERED_DOWN)
+                        compare!(pivot, b, ANSWERED_DOWN);
                     }
                     ANSWERED_DOWN if j >= i => {
-                        self.put_item(t, i, *b)?;
-                        self.put_item(t, j, *a)?;
+                        self.put_item(t, i, b)?;
+                        self.put_item(t, j, a)?;
                         i += 1;
                         *a = self.heap.get_int(t, i);
-                        (*a, *pivot, ANSWERED_UP)
+                        compare!(a, pivot, ANSWERED_UP);
                     }
-                    _ => {
+                    ANSWERED_DOWN => {
                         // The pivot goes between both parts; the larger one waits.
-                        self.put_item(t, up - 1, *a)?;
-                        self.put_item(t, i, *pivot)?;
+                        self.put_item(t, up - 1, a)?;
+                        self.put_item(t, i, pivot)?;
                         let (small, large) = halves(low, up, i);
                         self.push(pair(large.0, large.1))?;
-                        *waiting = Value::int((*waiting).as_int() + 1);
+                        *local(WAITING) = Value::int((*local(WAITING)).as_int() + 1);
                         if skewed(small, large) {
                             let random = crate::stdlib::random::next(&mut self.random);
-                            *choice = Value::int((random >> 1) as i64);
+                            *local(CHOICE) = Value::int((random >> 1) as i64);
                         }
-                        *range = pair(small.0, small.1);
+                        *local(RANGE) = pair(small.0, small.1);
                         (low, up) = small;
                         state = START;
-                        continue;
                     }
-                };
-                self.charge(1)?;
-                *indices = pair(i, j);
-                self.ensure_stack(3)?;
-                self.push_unchecked(*self.slot(f.base + 1));
-                self.push_unchecked(x);
-                self.push_unchecked(y);
-                return Ok(Some(Step::Call {
-                    nargs: 2,
-                    nresults: 1,
-                    state: then,
-                }));
+                    ANSWERED_ENDS => {
+                        if answer {
+                            self.put_item(t, low, b)?;
+                            self.put_item(t, up, a)?;
+                        }
+                        if up - low == 1 {
+                            (low, up, state) = (0, 0, START);
+                            continue;
+                        }
+                        i = middle(low, up, (*local(CHOICE)).as_int() as u64);
+                        *a = self.heap.get_int(t, i);
+                        *b = self.heap.get_int(t, low);
+                        compare!(a, b, ANSWERED_MIDDLE);
+                    }
+                    ANSWERED_MIDDLE if !answer => {
+                        *b = self.heap.get_int(t, up);
+                        compare!(b, a, ANSWERED_MIDDLE2);
+                    }
+                    ANSWERED_MIDDLE | ANSWERED_MIDDLE2 => {
+                        if answer {
+                            let other = if state == ANSWERED_MIDDLE { low } else { up };
+                            self.put_item(t, i, b)?;
+                            self.put_item(t, other, a)?;
+                        }
+                        if up - low == 2 {
+                            (low, up, state) = (0, 0, START);
+                            continue;
+                        }
+                        *pivot = self.heap.get_int(t, i);
+                        *a = self.heap.get_int(t, up - 1);
+                        self.put_item(t, i, a)?;
+                        self.put_item(t, up - 1, pivot)?;
+                        i = low + 1;
+                        j = up - 1;
+                        *a = self.heap.get_int(t, i);
+                        compare!(a, pivot, ANSWERED_UP);
+                    }
+                    _ => {
+                        if low >= up {
+                            let left = (*local(WAITING)).as_int();
+                            if left < 1 {
+                                return Ok(Some(Step::Return(0)));
+                            }
+                            *local(WAITING) = Value::int(left - 1);
+                            *local(RANGE) = self.pop();
+                            (low, up) = split(*local(RANGE));
+                            continue;
+                        }
+                        *a = self.heap.get_int(t, low);
+                        *b = self.heap.get_int(t, up);
+                        compare!(b, a, ANSWERED_ENDS);
+                    }
+                }
             }
         }
     }
 
     /// Writes an item of a list without a metatable.
+    ///
+    /// # Safety
+    ///
+    /// `from` is a slot of the stack.
     #[inline]
-    fn put_item(&mut self, t: Ref, i: i64, v: Value) -> Result<(), Raise> {
+    unsafe fn put_item(&mut self, t: Ref, i: i64, from: *const Value) -> Result<(), Raise> {
+        // SAFETY: the caller's promise.
+        let v = unsafe { *from };
         if self.heap.barrier == 0 && self.heap.replace_int(t, i, v) {
             return Ok(());
         }
