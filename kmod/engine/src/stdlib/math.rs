@@ -216,6 +216,27 @@ fn extreme(vm: &mut Vm, f: &Args, greatest: bool) -> Result<Step, Raise> {
     }
     let mut best = 0;
     let mut i = 1;
+    if f.state == 0 {
+        // Integers need no more than this.
+        let mut v = vm.arg(f, 0);
+        while v.tag == Tag::Int && i < f.count {
+            let other = vm.arg(f, i);
+            if other.tag != Tag::Int {
+                break;
+            }
+            if if greatest {
+                v.as_int() < other.as_int()
+            } else {
+                other.as_int() < v.as_int()
+            } {
+                (v, best) = (other, i);
+            }
+            i = i.wrapping_add(1);
+        }
+        if i == f.count {
+            return give(vm, v);
+        }
+    }
     if f.state > 0 {
         let better = vm.result(f, 0).is_true();
         vm.set_top(local(f, 1))?;

@@ -114,8 +114,8 @@ enum Retry {
 
 /// A set of the pattern that was read.
 struct Set {
-    /// Where it begins, plus one; 0 when nothing is here.
-    start: Cell<usize>,
+    /// Where it begins, and in the upper half the number of the match that it belongs to.
+    start: Cell<u64>,
     /// Where it ends.
     end: Cell<usize>,
     bits: Cell<Bits>,
@@ -130,6 +130,8 @@ pub struct Scratch {
     captures: [Cell<Capture>; CAPTURES],
     stack: [Cell<Retry>; DEPTH],
     sets: [Set; SETS],
+    /// The number of the match at hand.
+    number: Cell<u32>,
 }
 
 impl Scratch {
@@ -145,6 +147,7 @@ impl Scratch {
                     bits: Cell::new([0; 4]),
                 }
             }; SETS],
+            number: Cell::new(0),
         }
     }
 
@@ -269,8 +272,14 @@ impl Single<'_> {
 impl<'a> Matcher<'a> {
     /// A matcher that may make so many steps.
     pub fn new(subject: &'a [u8], pattern: &'a [u8], scratch: &'a Scratch, budget: Budget) -> Self {
-        for set in &scratch.sets {
-            set.start.set(0);
+        let number = scratch.number.get().wrapping_add(1);
+        scratch.number.set(number);
+        if number == 0 {
+            // Numbers begin again: what is remembered must not be taken for this match's.
+            scratch.number.set(1);
+            for set in &scratch.sets {
+                set.start.set(0);
+            }
         }
         Self {
             subject,
@@ -392,8 +401,10 @@ impl<'a> Matcher<'a> {
         let start = p.wrapping_add(1);
         let place = (p ^ p.wrapping_shr(3)) & SETS.wrapping_sub(1);
         let remembered = scratch.sets.get(place);
+        let number = u64::from(scratch.number.get()) << 32;
+        let key = number | start as u64;
         if let Some(set) = remembered
-            && set.start.get() == start
+            && set.start.get() == key
         {
             return Ok((Single::Set(&set.bits), set.end.get()));
         }
@@ -401,9 +412,9 @@ impl<'a> Matcher<'a> {
         let text = self.pattern.get(start..end.wrapping_sub(1));
         let text = text.unwrap_or_default();
         match remembered {
-            Some(set) if set.start.get() == 0 => {
+            Some(set) if set.start.get() < number => {
                 set.bits.set(class::set_bits(text));
-                set.start.set(start);
+                set.start.set(key);
                 set.end.set(end);
                 Ok((Single::Set(&set.bits), end))
             }

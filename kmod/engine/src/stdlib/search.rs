@@ -56,6 +56,9 @@ fn zero(block: [u64; 4]) -> Option<usize> {
 
 /// Where `wanted` is first.
 pub fn byte(text: &[u8], wanted: u8) -> Option<usize> {
+    if text.len() < 8 {
+        return text.iter().position(|b| *b == wanted);
+    }
     let (blocks, tail) = text.as_chunks::<BLOCK>();
     let pattern = splat(wanted);
     let differ = |block: &[u8; BLOCK]| words(block).map(|word| word ^ pattern);

@@ -494,14 +494,16 @@ impl Vm {
         };
         self.heap.begin_step();
         let answer = (def.call)(self, args);
-        if matches!(answer, Ok(Step::Return(1)))
+        if let Ok(Step::Return(n)) = answer
+            && n > 0
             && wanted == 1
             && self.heap.doomed == 0
             && !self.heap.wants_safe_point()
         {
             self.depth -= 1;
-            // SAFETY: the result on top of the stack, and the function's slot.
-            unsafe { Value::copy(self.slot(self.top - 1), self.slot(func)) };
+            // SAFETY: the first result, which lies on top of the stack with the others, and the function's
+            // slot.
+            unsafe { Value::copy(self.slot(self.top - n), self.slot(func)) };
             return Ok(Flow::Next);
         }
         self.answered(func, wanted, &answer)
@@ -522,7 +524,19 @@ impl Vm {
             state,
         } = step
         {
-            return self.call_back(nargs, nresults as i16, state);
+            return self.call_back(FrameKind::Calling, nargs, nresults as i16, state);
+        }
+        if let Step::Protect {
+            nargs,
+            state,
+            failed,
+            handler,
+        } = step
+        {
+            let f = self.this_mut();
+            f.failed = failed;
+            f.proto = handler;
+            return self.call_back(FrameKind::Protecting, nargs, ALL_RESULTS, state);
         }
         let Step::Return(n) = step else {
             self.perform(step)?;
@@ -560,11 +574,20 @@ impl Vm {
         Ok(Flow::Next)
     }
 
-    /// The native function on top calls a function, the usual one being Lua's.
+    /// The native function on top calls a function, the usual one being Lua's, and waits as `kind` says.
     #[inline]
-    fn call_back(&mut self, nargs: u32, wanted: i16, state: u32) -> Result<Flow, Raise> {
+    fn call_back(
+        &mut self,
+        kind: FrameKind,
+        nargs: u32,
+        wanted: i16,
+        state: u32,
+    ) -> Result<Flow, Raise> {
         let func = self.top - nargs - 1;
-        self.wait(FrameKind::Calling, state, 0, func);
+        let f = self.this_mut();
+        f.kind = kind;
+        f.pc = state;
+        f.place = func;
         // SAFETY: inside the stack.
         let function = unsafe { *self.slot(func) };
         if self.lua_closure(function).is_some() {
@@ -615,7 +638,7 @@ impl Vm {
                 nargs,
                 nresults,
                 state,
-            } => self.call_back(nargs, nresults as i16, state),
+            } => self.call_back(FrameKind::Calling, nargs, nresults as i16, state),
             step => {
                 let f = *self.this();
                 self.perform(step)?;
@@ -628,15 +651,50 @@ impl Vm {
         }
     }
 
-    /// `next` called by a generic loop, without a frame: `at` is where it was copied to, with its two
-    /// arguments behind it. Says whether it was `next` on a table, and is done.
+    /// The iterator of `ipairs` on a table, as [`Vm::next_inline`] does it.
+    ///
+    /// # Safety
+    ///
+    /// As for the places that a generic loop has for a call.
+    #[inline]
+    unsafe fn item_inline(&mut self, at: *mut Value, t: Ref, wanted: u16) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let control = *at.add(2);
+            if control.tag != Tag::Int || wanted > 2 {
+                return false;
+            }
+            let i = control.as_int().wrapping_add(1);
+            let v = self.heap.get_int(t, i);
+            if v.is_nil() && self.heap.meta(t) != 0 {
+                return false;
+            }
+            self.fuel -= 1;
+            *at = if v.is_nil() { v } else { Value::int(i) };
+            if wanted == 2 {
+                *at.add(1) = v;
+            }
+        }
+        true
+    }
+
+    /// `next` or the iterator of `ipairs` called by a generic loop, without a frame: `at` is where it was
+    /// copied to, with its two arguments behind it. Says whether it was one of them on a table, and is
+    /// done.
     #[inline(never)]
     pub(crate) fn next_inline(&mut self, at: *mut Value, wanted: u16) -> bool {
         // SAFETY: the loop has three registers there and room for its results.
         unsafe {
             let next = const { native(lib::BASE, index_of(stdlib::base::NATIVES, "next")) };
+            let list = const { native(lib::BASE, index_of(stdlib::base::NATIVES, "for iterator")) };
             let t = *at.add(1);
-            if (*at).payload != next.payload || t.tag != Tag::Table || wanted == 0 {
+            if t.tag != Tag::Table || wanted == 0 {
+                return false;
+            }
+            if (*at).payload == list.payload {
+                return self.item_inline(at, t.as_ref(), wanted);
+            }
+            if (*at).payload != next.payload {
                 return false;
             }
             let Ok(entry) = self.heap.next(t.as_ref(), *at.add(2)) else {

@@ -334,7 +334,11 @@ impl Vm {
             return self.return_slow(first, n);
         }
         let f = self.this();
-        if f.flags & !TAIL == 0 && self.frame(self.depth - 1).kind == FrameKind::Calling {
+        let waits = matches!(
+            self.frame(self.depth - 1).kind,
+            FrameKind::Calling | FrameKind::Protecting
+        );
+        if waits && f.flags & !TAIL == 0 {
             return self.return_to_native(first, n);
         }
         self.finish_return(first, n)?;

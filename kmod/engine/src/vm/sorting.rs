@@ -114,16 +114,16 @@ impl Vm {
                 locals.add(A as usize),
                 locals.add(B as usize),
             );
-            let up = (f.state == ANSWERED_UP) & answer;
+            let up = f.state == ANSWERED_UP && answer;
             let at = if up { i + 1 } else { j - 1 };
             let (_, end) = split(*locals.add(RANGE as usize));
-            let limit = if up { i == end - 1 } else { answer & (j < i) };
+            let limit = if up { i == end - 1 } else { answer && j < i };
             // Going down ends where it meets what went up.
-            let meets = !answer & (f.state == ANSWERED_DOWN);
+            let meets = !answer && f.state == ANSWERED_DOWN;
             let Some(item) = self.heap.item(t, at) else {
                 return START;
             };
-            if limit | meets | (self.fuel < 1) | (f.results + 3 > self.stack_soft) {
+            if limit || meets || self.fuel < 1 || f.results + 3 > self.stack_soft {
                 return START;
             }
             self.fuel -= 1;
@@ -328,7 +328,7 @@ fn quicksort(
         let swap = |a: i64, b: i64| core::ptr::swap(at(a), at(b));
         loop {
             while low < up {
-                *fuel -= (up - low >> cheap) + 1;
+                *fuel -= ((up - low) >> cheap) + 1;
                 if *fuel < 0 {
                     return Err(Stop::Fuel);
                 }
