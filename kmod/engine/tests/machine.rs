@@ -277,3 +277,8 @@ fn inspect() {
 fn boundaries() {
     same("boundaries.lua", include_str!("machine/boundaries.lua"));
 }
+
+#[test]
+fn lists() {
+    same("lists.lua", include_str!("machine/lists.lua"));
+}

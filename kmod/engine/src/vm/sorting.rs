@@ -65,7 +65,7 @@ impl Vm {
     /// Sorts the first `n` items of a list if all of them are numbers or all are strings. Says whether
     /// they were.
     pub fn sort_at_once(&mut self, t: Ref, n: i64) -> Result<bool, Raise> {
-        let Some(first) = self.heap.list(t, n) else {
+        let Some(first) = self.heap.items(t, n) else {
             return Ok(false);
         };
         self.charge(n as u64 >> 3)?;
@@ -295,7 +295,10 @@ impl Vm {
     unsafe fn put_item(&mut self, t: Ref, i: i64, from: *const Value) -> Result<(), Raise> {
         // SAFETY: the caller's promise.
         let v = unsafe { *from };
-        if self.heap.barrier == 0 && self.heap.replace_int(t, i, v) {
+        let item = self.heap.listed(t, i);
+        if self.heap.barrier == 0 && !item.is_null() && !v.is_nil() {
+            // SAFETY: the item's place in the table.
+            unsafe { *item = v };
             return Ok(());
         }
         self.raw_set_int(t, i, v)

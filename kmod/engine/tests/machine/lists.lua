@@ -5,7 +5,7 @@ local r = 12345
 local function rnd(n) r = (r * 1103515245 + 12345) % 2147483648 return r % n end
 local out = 0
 local function check(t, c) for i = 2, #t do local a, b = t[i-1], t[i] if c then assert(not c(b, a)) else assert(not (b < a)) end end end
-for size = 0, 300, 7 do for kind = 1, 6 do
+for _, size in ipairs {0, 1, 2, 3, 4, 7, 20, 130} do for kind = 1, 6 do
   local t = {}
   for i = 1, size do local v = rnd(kind == 1 and 5 or 1000)
     if kind == 3 then v = v / 4 elseif kind == 4 and i % 2 == 0 then v = v + 0.0 elseif kind == 5 then v = "s" .. v elseif kind == 6 then v = i end t[i] = v end
@@ -33,7 +33,7 @@ local co = coroutine.wrap(function() local w = {5, 3, 8, 1} table.sort(w, functi
 print(co())
 print(select('#', table.sort({2, 1}, function(a, b) return a < b end)))
 print(pcall(table.sort, {3, 2, 1, 4}, function(a, b) error("x") end))
-local big = {} for i = 1, 2000 do big[i] = i end table.sort(big, function(a, b) return a > b end) print(big[1], big[2000])
+local big = {} for i = 1, 300 do big[i] = i end table.sort(big, function(a, b) return a > b end) print(big[1], big[300])
 local v = {1, 1.0, 2, 2.0, 1, 1.0} table.sort(v) for i = 1, #v do v[i] = math.type(v[i]) end print(table.concat(v, " "))
 
 -- More sets than a matcher remembers, twice the same one, and sets whose places in its memory collide.
@@ -47,7 +47,7 @@ end
 print(pcall(string.find, "abc", "(.-))x"), pcall(string.find, "abc", ".-)c"), pcall(string.find, "xyz", "%a-[a"))
 -- Plain text of every length around the blocks of the search, with bytes above 128 and without.
 local misses = 0
-for n = 0, 100 do for _, b in ipairs {"x", "\200", "n", "e"} do
+for n = 0, 70 do for _, b in ipairs {"x", n % 2 == 0 and "\200" or "n"} do
   local s = b:rep(n)
   if (s .. "needle" .. s):find("needle", 1, true) ~= n + 1 then misses = misses + 1 end
   if (s .. "needlf" .. s):find("needle", 1, true) then misses = misses + 1 end
@@ -65,8 +65,8 @@ seen[1] = 0 for i, v in ipairs(seen) do if i < 50 then seen[i + 1] = i end end p
 local all, parts = {}, {} for i = 0, 255 do all[#all + 1] = string.char(i) end
 all = table.concat(all) local sum = 0
 for i = 1, 60 do parts[i] = i % 10 local s = table.concat(parts) sum = (sum * 31 + #s + s:byte(-1)) % 1000003 end
-for i = 0, 60 do local s = (" "):rep(i) .. all local u, l = s:upper(), s:lower()
-  for k = 1, #s do sum = (sum * 31 + u:byte(k) * 7 + l:byte(k)) % 1000003 end end
+local function add(...) for k = 1, select("#", ...) do sum = (sum * 31 + (select(k, ...))) % 1000003 end end
+for i = 0, 8 do local s = (" "):rep(i) .. all add(s:upper():byte(i + 60, i + 130)) add(s:lower():byte(i + 60, i + 130)) end
 print(sum, #all:reverse(), all:reverse():byte(1, 3))
 -- Methods of strings follow their metatable.
 local meta = getmetatable("") local index = meta.__index
