@@ -61,6 +61,39 @@ fn less_string(heap: &Heap, a: &Value, b: &Value) -> bool {
     heap.string_bytes(a.as_ref()) < heap.string_bytes(b.as_ref())
 }
 
+impl Heap {
+    /// The first of `n` items of a list that are all in the array part, where they lie until something
+    /// is allocated.
+    fn items(&self, t: Ref, n: i64) -> Option<*mut Value> {
+        let cell = self.table(t);
+        // SAFETY: a table's cell.
+        unsafe { (n > 0 && n <= i64::from((*cell).cap)).then(|| self.at((*cell).array)) }
+    }
+
+    /// To be called before items of a list are put into another order: a cycle that marks must meet all
+    /// of them.
+    fn shade_list(&mut self, items: &[Value]) {
+        for &v in items {
+            self.shade_new(v);
+        }
+    }
+
+    /// An item of a list without a metatable, if it is in the array part.
+    #[inline(always)]
+    fn item(&self, t: Ref, i: i64) -> Option<*const Value> {
+        let cell = self.table(t);
+        let index = (i as u64).wrapping_sub(1);
+        // SAFETY: a table's cell, and an index inside its array part.
+        unsafe {
+            if index >= u64::from((*cell).cap) || (*cell).meta != 0 {
+                return None;
+            }
+            let item = self.at::<Value>((*cell).array).add(index as usize);
+            if (*item).is_nil() { None } else { Some(item) }
+        }
+    }
+}
+
 impl Vm {
     /// Sorts the first `n` items of a list if all of them are numbers or all are strings. Says whether
     /// they were.
