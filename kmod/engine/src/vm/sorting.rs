@@ -116,10 +116,12 @@ impl Vm {
             heap: &self.heap,
             first,
         };
+        let mut ranges = [(0, 0); RANGES];
+        let waiting = &mut ranges;
         let sorted = if numbers {
-            quicksort(&list, n, &mut random, &mut fuel, 2, less_number)
+            quicksort(&list, n, &mut random, &mut fuel, 2, waiting, less_number)
         } else {
-            quicksort(&list, n, &mut random, &mut fuel, 0, less_string)
+            quicksort(&list, n, &mut random, &mut fuel, 0, waiting, less_string)
         };
         self.random = random;
         self.charge(available.saturating_sub(fuel.max(0) as u64))?;
@@ -343,16 +345,18 @@ impl Vm {
     }
 }
 
-/// Sorts `n` items in place. Each `1 << cheap` comparisons cost one unit of fuel.
+/// Sorts `n` items in place. Each `1 << cheap` comparisons cost one unit of fuel. Ranges that wait are
+/// the caller's, so that neither has a large frame.
+#[inline(never)]
 fn quicksort(
     list: &List,
     n: i64,
     random: &mut [u64; 4],
     fuel: &mut i64,
     cheap: u32,
+    ranges: &mut [(u32, u32); RANGES],
     less: impl Fn(&Heap, &Value, &Value) -> bool,
 ) -> Result<(), Stop> {
-    let mut ranges = [(0u32, 0u32); RANGES];
     let mut waiting = 0;
     let mut choice = 0;
     let (mut low, mut up) = (1, n);
