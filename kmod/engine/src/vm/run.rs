@@ -338,13 +338,13 @@ impl Vm {
                 let (o, key, v) = ($o, $key, $v);
                 // SAFETY: registers, an upvalue, constants; a table's cell and a node of it.
                 unsafe {
-                    if (*o).tag == Tag::Table
-                        && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
-                        && !(*v).is_nil()
-                    {
+                    if (*o).tag == Tag::Table && !(*v).is_nil() {
                         let t = vm.heap.table((*o).as_ref());
                         let node = vm.heap.find_constant(t, (*key).payload);
-                        if !node.is_null() && !(*node).value.is_nil() {
+                        if !node.is_null()
+                            && !(*node).value.is_nil()
+                            && (vm.heap.barrier == 0 || vm.heap.replaces_freely((*node).value, *v))
+                        {
                             Value::copy(v, &raw mut (*node).value);
                             next!();
                         }
@@ -378,19 +378,26 @@ impl Vm {
                 let (o, key, v) = ($o, $key, $v);
                 // SAFETY: registers or constants.
                 unsafe {
-                    if (*o).tag == Tag::Table && (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
-                    {
+                    if (*o).tag == Tag::Table {
                         let t = (*o).as_ref();
                         if (*key).tag == Tag::Int {
                             let slot = vm.heap.listed(t, (*key).as_int());
-                            if !slot.is_null() && !(*v).is_nil() {
+                            if slot.is_null() {
+                                // In its place there is nil or nothing.
+                                if (vm.heap.barrier == 0 || vm.heap.replaces_freely(Value::NIL, *v))
+                                    && vm.heap.list(t, (*key).as_int(), &*v)
+                                {
+                                    next!();
+                                }
+                            } else if !(*v).is_nil()
+                                && (vm.heap.barrier == 0 || vm.heap.replaces_freely(*slot, *v))
+                            {
                                 Value::copy(v, slot);
                                 next!();
                             }
-                            if vm.heap.list(t, (*key).as_int(), &*v) {
-                                next!();
-                            }
-                        } else if vm.heap.store_far(t, &*key, &*v) {
+                        } else if (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
+                            && vm.heap.store_far(t, &*key, &*v)
+                        {
                             next!();
                         }
                     }
