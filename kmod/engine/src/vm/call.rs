@@ -614,7 +614,7 @@ impl Vm {
         self.depth -= 1;
         if n == 1 && wanted == 1 {
             // SAFETY: the result and the function's slot.
-            unsafe { *self.slot(func) = *self.slot(first) };
+            unsafe { Value::copy(self.slot(first), self.slot(func)) };
             self.top = func + 1;
         } else {
             self.top = func + self.move_results(func, first, n, wanted);
@@ -633,13 +633,15 @@ impl Vm {
             return Err(self.fault(format_args!("a native function that does not exist")));
         };
         self.heap.begin_step();
-        match (def.call)(self, args)? {
-            Step::Call {
+        // Looked at where it lies (no `?`): it was written in parts, and is not to be loaded as one.
+        match (def.call)(self, args) {
+            Ok(Step::Call {
                 nargs,
                 nresults,
                 state,
-            } => self.call_back(FrameKind::Calling, nargs, nresults as i16, state),
-            step => {
+            }) => self.call_back(FrameKind::Calling, nargs, nresults as i16, state),
+            Err(raise) => Err(raise),
+            Ok(step) => {
                 let f = *self.this();
                 self.perform(step)?;
                 if self.heap.wants_safe_point() {

@@ -546,7 +546,12 @@ impl Vm {
                         }
                         return_short!(None);
                     }
-                    Op::Return1 => return_one!(i),
+                    Op::Return1 => {
+                        return_one!(i);
+                        // The usual one of the others: a native function waits for it.
+                        save!();
+                        break vm.slow_return(u32::from(i.a) >> 1, 2, false);
+                    }
                     Op::LoadK => {
                         // SAFETY: a register and a constant.
                         unsafe { Value::copy(k!(imm!(i)), r!(i.a)) };

@@ -167,12 +167,12 @@ impl Vm {
             } else {
                 (b, pivot, b, ANSWERED_DOWN)
             };
-            *to = *item;
+            Value::copy(item, to);
             (*indices).payload = if up { pair(at, j) } else { pair(i, at) }.payload;
             let call = self.slot(f.results);
-            *call = *self.slot(f.base + 1);
-            *call.add(1) = *x;
-            *call.add(2) = *y;
+            Value::copy(self.slot(f.base + 1), call);
+            Value::copy(x, call.add(1));
+            Value::copy(y, call.add(2));
             self.top = f.results + 3;
             state
         }
