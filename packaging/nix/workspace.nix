@@ -12,6 +12,8 @@
     "xtables-plugin"
     "pstui"
     # Members of the workspace that are not built: cargo wants to see that they exist.
+    "tests/fuzz/Cargo.toml"
+    "tests/fuzz/src/lib.rs"
     "tests/guest/Cargo.toml"
     "tests/guest/src/lib.rs"
     "tests/guest/src/main.rs"

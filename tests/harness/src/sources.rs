@@ -13,7 +13,7 @@ use crate::cache::{self, Key};
 use crate::tools::{target_folder, workspace};
 
 /// All that packages are made from, and how.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "Cargo.lock",
     "Cargo.toml",
     "examples",
@@ -23,6 +23,7 @@ const PARTS: [&str; 11] = [
     "tests/harness/src/deb.rs",
     "tests/harness/src/dist.rs",
     "tests/harness/src/engine.rs",
+    "tests/harness/src/tools.rs",
     "tests/harness/src/userspace.rs",
     "xtables-plugin",
 ];
@@ -124,8 +125,30 @@ fn renew_file(from: &Path, to: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::renew;
+    use super::{MEMBERS, PARTS, renew};
+    use crate::tools::workspace;
     use std::fs;
+
+    /// Without a member's manifest cargo builds nothing, neither here nor under Nix.
+    #[test]
+    fn packages_are_built_from_every_member() {
+        let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
+        let mut lines = manifest.lines();
+        let list = lines
+            .find_map(|line| line.strip_prefix("members = ["))
+            .unwrap();
+        let nix = fs::read_to_string(workspace().join("packaging/nix/workspace.nix")).unwrap();
+        let named = |file: &str| nix.contains(&format!("\"{file}\""));
+        let members: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+        assert!(members.len() >= 6, "{members:?}");
+        for member in members {
+            let manifest = format!("{member}/Cargo.toml");
+            let copied = PARTS.iter().any(|part| member.starts_with(part));
+            assert!(copied || MEMBERS.contains(&manifest.as_str()), "{member}");
+            assert!(named(member) || named(&manifest), "{member} under Nix");
+        }
+        assert!(MEMBERS.iter().all(|file| named(file)), "under Nix");
+    }
 
     #[test]
     fn copies_follow() {
