@@ -93,6 +93,19 @@ fn environment(source: &str, memory: u64) -> Result<Environment, String> {
     )
 }
 
+/// So many packets, each without an error.
+fn run_packets(env: &mut Environment, function: u32, count: u32) {
+    for n in 0..count {
+        let outcome = env.run(function, &mut packet(), 0);
+        assert_eq!(
+            outcome.status,
+            Status::Ok,
+            "packet {n}: {:?}",
+            outcome.verdict
+        );
+    }
+}
+
 /// After whatever happened, another packet runs as if nothing had.
 fn still_works(env: &mut Environment, what: &str) {
     let little = env.bind("little").expect("bound");
@@ -308,15 +321,7 @@ fn what_a_packet_keeps_survives_it() {
     )
     .unwrap();
     let process = env.bind("process_packet").unwrap();
-    for n in 0..20_000 {
-        let outcome = env.run(process, &mut packet(), 0);
-        assert_eq!(
-            outcome.status,
-            Status::Ok,
-            "packet {n}: {:?}",
-            outcome.verdict
-        );
-    }
+    run_packets(&mut env, process, 20_000);
     assert!(env.usage().collections > 3);
 }
 
@@ -713,15 +718,7 @@ fn garbage_at_the_limit_is_collected_in_time() {
     .unwrap();
     let process = env.bind("process_packet").unwrap();
     let check = env.bind("check").unwrap();
-    for n in 0..2000 {
-        let outcome = env.run(process, &mut packet(), 0);
-        assert_eq!(
-            outcome.status,
-            Status::Ok,
-            "packet {n}: {:?}",
-            outcome.verdict
-        );
-    }
+    run_packets(&mut env, process, 2000);
     assert_eq!(env.run(check, &mut packet(), 10_000_000).status, Status::Ok);
     let usage = env.usage();
     println!(

@@ -102,17 +102,7 @@ impl Compiler<'_, '_> {
             if let Kind::Known(_) = e.kind {
                 self.discharge(&mut e)?;
             }
-            let known = !e.has_jumps()
-                && matches!(
-                    e.kind,
-                    Kind::Nil
-                        | Kind::True
-                        | Kind::False
-                        | Kind::Int(_)
-                        | Kind::Float(_)
-                        | Kind::Str(_)
-                        | Kind::Verdict(_)
-                );
+            let known = !e.has_jumps() && e.kind.is_constant();
             if known {
                 self.activate(variables.wrapping_sub(1));
                 if let Some(var) = self.var_mut(last) {

@@ -174,17 +174,7 @@ impl Compiler<'_, '_> {
         }
         let kind = e.kind;
         if self.dry {
-            return Ok(matches!(
-                kind,
-                Kind::Nil
-                    | Kind::True
-                    | Kind::False
-                    | Kind::Int(_)
-                    | Kind::Float(_)
-                    | Kind::Str(_)
-                    | Kind::Verdict(_)
-            )
-            .then_some(0));
+            return Ok(kind.is_constant().then_some(0));
         }
         self.push(|c| {
             Ok(Some(match kind {

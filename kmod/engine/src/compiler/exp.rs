@@ -56,6 +56,22 @@ pub enum Kind {
     IndexUp(u8, u16, u32),
 }
 
+impl Kind {
+    /// Whether the value itself is known.
+    pub const fn is_constant(self) -> bool {
+        matches!(
+            self,
+            Self::Nil
+                | Self::True
+                | Self::False
+                | Self::Int(_)
+                | Self::Float(_)
+                | Self::Str(_)
+                | Self::Verdict(_)
+        )
+    }
+}
+
 /// An expression: its kind, and the jumps that leave it early with a true or a false value.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Exp {

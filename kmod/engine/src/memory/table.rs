@@ -184,15 +184,15 @@ impl Heap {
         }
     }
 
-    /// The node of a string key that is found by its reference, or null.
+    /// The node of a key that is told by its tag and payload, in the hash part that grows; or null.
     #[inline(always)]
-    pub(crate) fn find_constant(&self, t: *const TableCell, key: u64) -> *mut Node {
+    fn find_same(&self, t: *const TableCell, hash: u32, tag: Tag, payload: u64) -> *mut Node {
         // SAFETY: a table's cell; links stay inside its nodes.
         unsafe {
             let nodes = self.at::<Node>((*t).nodes);
-            let mut node = nodes.add(((key >> 32) as u32 & (*t).mask) as usize);
+            let mut node = nodes.add((hash & (*t).mask) as usize);
             loop {
-                if (*node).key == key && (*node).tag == Tag::Str {
+                if (*node).key == payload && (*node).tag == tag {
                     return node;
                 }
                 let link = (*node).link;
@@ -202,6 +202,12 @@ impl Heap {
                 node = nodes.add(link as usize - 1);
             }
         }
+    }
+
+    /// The node of a string key that is found by its reference, or null.
+    #[inline(always)]
+    pub(crate) fn find_constant(&self, t: *const TableCell, key: u64) -> *mut Node {
+        self.find_same(t, (key >> 32) as u32, Tag::Str, key)
     }
 
     /// A string key that [`Heap::find_constant`] does not find, or that a table inherits: the value
@@ -333,21 +339,7 @@ impl Heap {
     /// A key that is its payload, such as an IPv4 address, in the hash part that grows; or null.
     #[inline(always)]
     fn find_word(&self, t: *const TableCell, tag: Tag, word: u64) -> *mut Node {
-        // SAFETY: a table's cell; links stay inside its nodes.
-        unsafe {
-            let nodes = self.at::<Node>((*t).nodes);
-            let mut node = nodes.add((self.hash_word(word) & (*t).mask) as usize);
-            loop {
-                if (*node).key == word && (*node).tag == tag {
-                    return node;
-                }
-                let link = (*node).link;
-                if link == 0 {
-                    return core::ptr::null_mut();
-                }
-                node = nodes.add(link as usize - 1);
-            }
-        }
+        self.find_same(t, self.hash_word(word), tag, word)
     }
 
     #[inline(always)]

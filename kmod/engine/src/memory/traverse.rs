@@ -19,7 +19,7 @@ impl Heap {
                 (*cell).hint & HAS_INTS != 0,
             )
         };
-        let border = if hint == 0 || filled(hint) {
+        let (mut low, mut high) = if hint == 0 || filled(hint) {
             // Upwards from the hint, first by single steps.
             let mut low = hint;
             let mut high = loop {
@@ -39,32 +39,24 @@ impl Heap {
                 }
                 high *= 2;
             }
-            while high - low > 1 {
-                let middle = u64::midpoint(low, high);
-                if filled(middle) {
-                    low = middle;
-                } else {
-                    high = middle;
-                }
-            }
-            low
+            (low, high)
         } else {
-            let (mut low, mut high) = (0, hint);
-            while high - low > 1 {
-                let middle = u64::midpoint(low, high);
-                if filled(middle) {
-                    low = middle;
-                } else {
-                    high = middle;
-                }
-            }
-            low
+            (0, hint)
         };
+        // The first is filled or 0, the second is not.
+        while high - low > 1 {
+            let middle = u64::midpoint(low, high);
+            if filled(middle) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
         // SAFETY: a table's cell.
         unsafe {
-            (*cell).hint = (*cell).hint & !HINT | (border.min(u64::from(HINT)) as u32);
+            (*cell).hint = (*cell).hint & !HINT | (low.min(u64::from(HINT)) as u32);
         }
-        border as i64
+        low as i64
     }
 
     /// The entry that follows a key (nil: the first), `None` behind the last, an error for a key that

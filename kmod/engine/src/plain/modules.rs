@@ -325,18 +325,7 @@ pub fn require(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let loaded = vm.loaded();
     let local = f.base + f.count;
     if f.state == LOADED {
-        let value = vm.result(&f, 0);
-        let mut module = vm.raw_get(loaded, name);
-        if !value.is_nil() {
-            module = value;
-        } else if module.is_nil() {
-            module = Value::boolean(true);
-        }
-        vm.raw_set(loaded, name, module)?;
-        vm.push(module)?;
-        let extra = vm.get(local);
-        vm.push(extra)?;
-        return Ok(Step::Return(2));
+        return crate::stdlib::loading::required(vm, &f, name);
     }
     let mut next = 1;
     if f.state > LOADED {

@@ -143,24 +143,31 @@ fn compile(vm: &mut Vm, f: &Args, text: Value) -> Result<Step, Raise> {
 
 const LOADED: u32 = 1;
 
+/// The end of `require`: the loader has returned the module, or put it where it belongs, or neither.
+/// The first local is the loader's second value.
+pub(crate) fn required(vm: &mut Vm, f: &Args, name: Value) -> Result<Step, Raise> {
+    let loaded = vm.loaded();
+    let value = vm.result(f, 0);
+    let mut module = vm.raw_get(loaded, name);
+    if !value.is_nil() {
+        module = value;
+    } else if module.is_nil() {
+        module = Value::boolean(true);
+    }
+    vm.raw_set(loaded, name, module)?;
+    vm.push(module)?;
+    let extra = vm.get(local(f, 0));
+    vm.push(extra)?;
+    Ok(Step::Return(2))
+}
+
 /// `require(name)`: a module that is loaded, one of `package.preload`, or one that was bundled with
 /// the program. The local is the second value that the module's loader is given.
 pub fn require(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let name = vm.check_str(&f, 0)?;
     let loaded = vm.loaded();
     if f.state == LOADED {
-        let value = vm.result(&f, 0);
-        let mut module = vm.raw_get(loaded, name);
-        if !value.is_nil() {
-            module = value;
-        } else if module.is_nil() {
-            module = Value::boolean(true);
-        }
-        vm.raw_set(loaded, name, module)?;
-        vm.push(module)?;
-        let extra = vm.get(local(&f, 0));
-        vm.push(extra)?;
-        return Ok(Step::Return(2));
+        return required(vm, &f, name);
     }
     let module = vm.raw_get(loaded, name);
     if module.is_true() {

@@ -146,30 +146,27 @@ fn rounded(x: f64) -> Value {
     arith::to_int(x).map_or(Value::float(x), Value::int)
 }
 
-fn floor(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let v = vm.arg(&f, 0);
+/// The argument as an integer: itself if it is one, or rounded that way.
+#[inline(always)]
+fn round(vm: &mut Vm, f: &Args, way: fn(f64) -> f64) -> Result<Step, Raise> {
+    let v = vm.arg(f, 0);
     if v.tag == Tag::Int {
         return give(vm, v);
     }
     let x = if v.tag == Tag::Float {
         v.as_float()
     } else {
-        vm.check_float(&f, 0)?
+        vm.check_float(f, 0)?
     };
-    give(vm, rounded(arith::floor(x)))
+    give(vm, rounded(way(x)))
+}
+
+fn floor(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    round(vm, &f, arith::floor)
 }
 
 fn ceil(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let v = vm.arg(&f, 0);
-    if v.tag == Tag::Int {
-        return give(vm, v);
-    }
-    let x = if v.tag == Tag::Float {
-        v.as_float()
-    } else {
-        vm.check_float(&f, 0)?
-    };
-    give(vm, rounded(arith::ceil(x)))
+    round(vm, &f, arith::ceil)
 }
 
 fn fmod(vm: &mut Vm, f: Args) -> Result<Step, Raise> {

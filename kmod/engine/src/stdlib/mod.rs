@@ -15,7 +15,7 @@ pub mod coroutine;
 pub mod debug;
 mod directive;
 mod format;
-mod loading;
+pub(crate) mod loading;
 mod matching;
 pub mod math;
 pub mod os;
