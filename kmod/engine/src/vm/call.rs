@@ -8,7 +8,7 @@ use super::{
     META, PLAIN, TAIL, UNWINDING, Vm, lib,
 };
 use crate::memory::BARRIER_YOUNG;
-use crate::memory::cell::{ClosureCell, Kind};
+use crate::memory::cell::{ClosureCell, Header, Kind, ProtoCell};
 use crate::packet::verdict::Verdict;
 use crate::stdlib;
 use crate::value::{Ref, Tag, Value};
@@ -455,17 +455,81 @@ impl Vm {
         Ok(Flow::Frame)
     }
 
+    /// Puts the frame of a closure that an instruction calls on top, if it is a Lua function with a fixed
+    /// number of parameters and there is room.
+    #[inline(always)]
+    fn enter_plain(&mut self, func: u32, nargs: u32, wanted: i16) -> bool {
+        // SAFETY: `func` is a closure's slot; its header names its prototype, unless its kind is another.
+        // Slots written lie below the limit that is made sure of.
+        unsafe {
+            let header: *const Header = self.heap.at((*self.slot(func)).as_ref());
+            if (*header).kind != Kind::Closure {
+                return false;
+            }
+            let proto = (*header).hash;
+            let p: *const ProtoCell = self.heap.at(proto);
+            if func + (*p).need >= self.stack_soft
+                || self.depth + 2 >= self.frame_limit
+                || self.fuel < i64::from((*p).fuel)
+                || self.heap.doomed != 0
+            {
+                return false;
+            }
+            self.fuel -= i64::from((*p).fuel);
+            for n in nargs..u32::from((*p).parameters) {
+                *self.slot(func + 1 + n) = Value::NIL;
+            }
+            self.depth += 1;
+            *self.this_mut() = Frame {
+                pc: 0,
+                base: func + 1,
+                func,
+                proto,
+                extra: 0,
+                failed: 0,
+                place: 0,
+                wanted,
+                kind: FrameKind::Lua,
+                flags: PLAIN,
+            };
+        }
+        true
+    }
+
     /// The `Call` instruction where the function is not a Lua closure or the stack is short.
     #[inline(never)]
     pub(crate) fn call_slow(&mut self, func: u32, nargs: u32, wanted: i16) -> Result<Flow, Raise> {
         // SAFETY: inside the stack.
         let f = unsafe { *self.slot(func) };
+        if f.tag == Tag::Closure && self.enter_plain(func, nargs, wanted) {
+            return Ok(Flow::Frame);
+        }
         if f.tag == Tag::Native {
             return self.call_native(func, nargs, wanted, f.payload as u32);
         }
         if f.tag == Tag::Closure && self.heap.kind(f.as_ref()) == Kind::NativeClosure {
             let number = self.heap.header(f.as_ref()).hash;
             return self.call_native(func, nargs, wanted, number);
+        }
+        if matches!(f.tag, Tag::Table | Tag::Object) {
+            let handler = self.metamethod(f, Event::Call);
+            if self.lua_closure(handler).is_some() {
+                self.charge(1)?;
+                self.top = func + 1 + nargs;
+                self.ensure_stack(2)?;
+                // SAFETY: there is room for one more.
+                unsafe {
+                    for i in (0..=nargs).rev() {
+                        Value::copy(self.slot(func + i), self.slot(func + i + 1));
+                    }
+                    *self.slot(func) = handler;
+                }
+                if self.enter_plain(func, nargs + 1, wanted) {
+                    return Ok(Flow::Frame);
+                }
+                self.enter_lua(func, nargs + 1, wanted, 0)?;
+                return self.drive();
+            }
         }
         self.call_value(func, nargs, wanted, 0)?;
         self.drive()
@@ -725,6 +789,9 @@ impl Vm {
         // SAFETY: inside the stack.
         let f = unsafe { *self.slot(func) };
         let is_lua = f.tag == Tag::Closure && self.heap.kind(f.as_ref()) == Kind::Closure;
+        if is_lua && !closing && self.replace_plain(func, nargs) {
+            return Ok(Flow::Frame);
+        }
         if !is_lua || closing {
             // An ordinary call; when it has returned, the instruction runs again and returns.
             let caller = self.depth;
@@ -743,6 +810,39 @@ impl Vm {
         self.depth -= 1;
         self.enter_lua(this.func, nargs, this.wanted, this.flags & !PLAIN | TAIL)?;
         Ok(Flow::Frame)
+    }
+
+    /// Puts a Lua function with a fixed number of parameters in the place of the one on top, if there is
+    /// room.
+    #[inline]
+    fn replace_plain(&mut self, from: u32, nargs: u32) -> bool {
+        // SAFETY: `from` is a Lua closure's slot, with its arguments behind it; slots written lie below them
+        // or below the limit that is made sure of.
+        unsafe {
+            let from = self.slot(from);
+            let proto = (*self.heap.at::<ClosureCell>((*from).as_ref())).header.hash;
+            let p: *const ProtoCell = self.heap.at(proto);
+            let f: *mut Frame = self.this_mut();
+            let fuel = i64::from((*p).fuel);
+            if (*f).func + (*p).need >= self.stack_soft || self.fuel < fuel {
+                return false;
+            }
+            self.fuel -= fuel;
+            let to = self.slot((*f).func);
+            for n in 0..=nargs as usize {
+                Value::copy(from.add(n), to.add(n));
+            }
+            for n in nargs..u32::from((*p).parameters) {
+                *to.add(n as usize + 1) = Value::NIL;
+            }
+            (*f).pc = 0;
+            (*f).base = (*f).func + 1;
+            (*f).proto = proto;
+            (*f).extra = 0;
+            (*f).failed = 0;
+            (*f).flags = (*f).flags & !PLAIN | TAIL;
+        }
+        true
     }
 
     /// A return while variables of the frame may have to be closed. `pc` of the frame is the return's

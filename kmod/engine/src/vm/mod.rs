@@ -8,7 +8,8 @@
 //!
 //! * `run` — the loop over instructions; `slow` — each of them in full
 //! * `call` — frames: calling, returning, native functions and what they ask for
-//! * `index`, `operate` — what instructions do when the short way is not open
+//! * `index`, `operate` — what instructions do when the short way is not open; `meta` — when that is to
+//!   call a metamethod
 //! * `collect` — safe points, memory that has run out, finalizers
 //! * `error` — raising, unwinding, messages, tracebacks
 //! * `sorting` — lists that are sorted without metamethods
@@ -33,6 +34,7 @@ pub mod coroutine;
 mod create;
 pub mod error;
 mod index;
+mod meta;
 pub mod names;
 pub mod native;
 mod operate;
@@ -225,7 +227,8 @@ pub enum FrameKind {
     Host,
 }
 
-/// The frame's result is a metamethod's, and the instruction of the caller is finished with it.
+/// The frame's result is a metamethod's, and the instruction of the caller is finished with it. With
+/// `PLAIN`, `wanted` says how (`meta`).
 pub(crate) const META: u8 = 1;
 /// The outermost function of a coroutine.
 pub(crate) const COROUTINE: u8 = 2;

@@ -3,6 +3,7 @@
 
 use super::call::Flow;
 use super::error::Raise;
+use super::meta::INTO;
 use super::names::Operand;
 use super::native::Meta;
 use super::{Event, Vm};
@@ -491,6 +492,10 @@ impl Vm {
                         (a, n - 2)
                     };
                     return Err(self.type_failure("concatenate", v, Operand::Register(first + at)));
+                }
+                // The last result goes to the first register, and no more is to be done.
+                if n == 2 && self.enter_meta(meta, [a, b], INTO) {
+                    return Ok(Flow::Frame);
                 }
                 self.this_mut().failed = n;
                 return self.call_meta(meta, &[a, b]);

@@ -5,7 +5,7 @@ use super::call::Flow;
 use super::error::{Bytes, Raise};
 use super::names::Operand;
 use super::operate::{float_of, value_of};
-use super::{Event, FrameKind, TAIL, Vm};
+use super::{Event, FrameKind, META, PLAIN, TAIL, Vm};
 use crate::bytecode::op::{Inst, Op};
 use crate::bytecode::word::Word;
 use crate::memory::cell::BoxCell;
@@ -40,6 +40,12 @@ impl Vm {
     /// Does an instruction. The frame's program counter is behind it.
     #[inline(never)]
     pub(crate) fn slow_instruction(&mut self, word: Word) -> Result<Flow, Raise> {
+        if word.op == Op::Return0 as u8 {
+            return self.slow_return(0, 1, false);
+        }
+        if self.quick_meta(word) {
+            return Ok(Flow::Frame);
+        }
         let Some((op, i)) = word
             .unpack()
             .and_then(|i| Some((Op::from_byte(i.op_byte())?, i)))
@@ -48,7 +54,6 @@ impl Vm {
         };
         let (a, b, c) = (u32::from(i.a()), u32::from(i.b()), u32::from(i.c()));
         let flow = match op {
-            Op::Return0 => return self.slow_return(a, 1, false),
             Op::Return1 => return self.slow_return(a, 2, false),
             Op::GetField2 => {
                 let (o, first, second) = (self.register(b), self.constant(c), self.constant(c + 1));
@@ -276,7 +281,28 @@ impl Vm {
     /// `Return` of `count - 1` values, 0 for those up to the top.
     #[inline(never)]
     pub(crate) fn slow_return(&mut self, a: u32, count: u32, closing: bool) -> Result<Flow, Raise> {
-        let first = self.this().base + a;
+        let f = self.this();
+        let first = f.base + a;
+        if f.flags == META | PLAIN && count != 0 && !closing {
+            return Ok(self.meta_returned(first, count - 1));
+        }
+        if f.flags == PLAIN && f.wanted >= 0 && count != 0 && !closing {
+            // To a `Call` that says how many it wants.
+            let (to, wanted) = (f.func, f.wanted as u32);
+            self.depth -= 1;
+            // SAFETY: registers of the function; behind its slot the caller has room for what it wants.
+            unsafe {
+                let (from, to) = (self.slot(first), self.slot(to));
+                let n = wanted.min(count - 1);
+                for i in 0..n as usize {
+                    Value::copy(from.add(i), to.add(i));
+                }
+                for i in n..wanted {
+                    *to.add(i as usize) = Value::NIL;
+                }
+            }
+            return Ok(Flow::Frame);
+        }
         let n = if count == 0 {
             self.top - first
         } else {
