@@ -150,6 +150,16 @@ impl Heap {
         }
     }
 
+    /// The same where it is likely that there is one.
+    #[inline(always)]
+    pub(crate) fn known_metamethod(&self, meta: Ref, event: Event) -> Value {
+        let name = self.events.get(event as usize).map_or(0, |e| e.payload);
+        match self.known(self.table(meta), name) {
+            Some(handler) => handler,
+            None => self.metamethod(meta, event),
+        }
+    }
+
     // --- lookups -------------------------------------------------------------------------------------
 
     /// The node of a string key (payload with its hash), or null.

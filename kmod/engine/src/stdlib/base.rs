@@ -380,7 +380,11 @@ fn setmetatable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 const RETURNED: u32 = 1;
-const FAILED: u32 = 2;
+/// State: the function that was to be called raised an error.
+pub(crate) const FAILED: u32 = 2;
+/// State of `pcall` alone: the machine called its function for it, with nothing below the results. No
+/// program counter or state of another function is as large.
+pub(crate) const CALLED: u32 = u32::MAX;
 
 /// The values from `from` on, of which the first is replaced by whether it went well.
 fn outcome(vm: &mut Vm, f: &Args, from: u32) -> Result<Step, Raise> {
@@ -394,6 +398,11 @@ fn outcome(vm: &mut Vm, f: &Args, from: u32) -> Result<Step, Raise> {
 }
 
 fn pcall(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    if f.state == CALLED {
+        let count = vm.result_count(&f);
+        super::insert_below(vm, count, Value::boolean(true))?;
+        return Ok(Step::Return(count.wrapping_add(1)));
+    }
     if f.state != 0 {
         return outcome(vm, &f, f.base);
     }

@@ -95,6 +95,9 @@ const _: () = {
 /// Results wanted, as a frame keeps it.
 const ALL_RESULTS: i16 = ALL as i16;
 
+/// The state of `pcall` while a function runs that it called at once.
+const CALLED: u32 = stdlib::base::CALLED;
+
 /// Slots that a native function finds free above its arguments.
 const NATIVE_ROOM: u32 = 32;
 
@@ -458,7 +461,7 @@ impl Vm {
     /// Puts the frame of a closure that an instruction calls on top, if it is a Lua function with a fixed
     /// number of parameters and there is room.
     #[inline(always)]
-    fn enter_plain(&mut self, func: u32, nargs: u32, wanted: i16) -> bool {
+    fn enter_plain(&mut self, func: u32, nargs: u32, wanted: i16, flags: u8) -> bool {
         // SAFETY: `func` is a closure's slot; its header names its prototype, unless its kind is another.
         // Slots written lie below the limit that is made sure of.
         unsafe {
@@ -490,7 +493,7 @@ impl Vm {
                 place: 0,
                 wanted,
                 kind: FrameKind::Lua,
-                flags: PLAIN,
+                flags,
             };
         }
         true
@@ -501,7 +504,7 @@ impl Vm {
     pub(crate) fn call_slow(&mut self, func: u32, nargs: u32, wanted: i16) -> Result<Flow, Raise> {
         // SAFETY: inside the stack.
         let f = unsafe { *self.slot(func) };
-        if f.tag == Tag::Closure && self.enter_plain(func, nargs, wanted) {
+        if f.tag == Tag::Closure && self.enter_plain(func, nargs, wanted, PLAIN) {
             return Ok(Flow::Frame);
         }
         if f.tag == Tag::Native {
@@ -524,7 +527,7 @@ impl Vm {
                     }
                     *self.slot(func) = handler;
                 }
-                if self.enter_plain(func, nargs + 1, wanted) {
+                if self.enter_plain(func, nargs + 1, wanted, PLAIN) {
                     return Ok(Flow::Frame);
                 }
                 self.enter_lua(func, nargs + 1, wanted, 0)?;
@@ -546,7 +549,21 @@ impl Vm {
         wanted: i16,
         number: u32,
     ) -> Result<Flow, Raise> {
+        let pcall = const { native(lib::BASE, index_of(stdlib::base::NATIVES, "pcall")) };
         self.enter_native(func, nargs, wanted, 0)?;
+        if u64::from(number) == pcall.payload && nargs > 0 && self.heap.doomed == 0 {
+            // The function is where it is called, and its results go there: behind `true`.
+            let f = self.this_mut();
+            (f.kind, f.pc, f.failed) = (FrameKind::Protecting, CALLED, stdlib::base::FAILED);
+            f.place = func + 1;
+            // SAFETY: inside the stack.
+            let is_closure = unsafe { (*self.slot(func + 1)).tag == Tag::Closure };
+            if is_closure && self.enter_plain(func + 1, nargs - 1, ALL_RESULTS, 0) {
+                return Ok(Flow::Frame);
+            }
+            self.call_value(func + 1, nargs - 1, ALL_RESULTS, 0)?;
+            return self.drive();
+        }
         let Some(def) = definition(number) else {
             return Err(self.fault(format_args!("a native function that does not exist")));
         };
@@ -676,6 +693,9 @@ impl Vm {
             (f.func, f.wanted)
         };
         self.depth -= 1;
+        if self.this().pc == CALLED && self.pcall_returns(first, n) {
+            return Ok(Flow::Frame);
+        }
         if n == 1 && wanted == 1 {
             // SAFETY: the result and the function's slot.
             unsafe { Value::copy(self.slot(first), self.slot(func)) };
@@ -715,6 +735,43 @@ impl Vm {
                 self.drive()
             }
         }
+    }
+
+    /// A function that `pcall` called at once has returned, to a `pcall` that a Lua function called: it
+    /// returns too.
+    #[inline(always)]
+    fn pcall_returns(&mut self, first: u32, n: u32) -> bool {
+        let f = self.this();
+        let (func, wanted) = (f.func, f.wanted);
+        if f.kind != FrameKind::Protecting
+            || f.flags != 0
+            || self.frame(self.depth - 1).kind != FrameKind::Lua
+            || self.heap.doomed != 0
+            || self.heap.wants_safe_point()
+        {
+            return false;
+        }
+        self.depth -= 1;
+        // SAFETY: results lie above the function's slot, behind which there is room for what is wanted. They
+        // move down, so the first one is never overwritten by a later one.
+        unsafe {
+            let (from, to) = (self.slot(first), self.slot(func));
+            let count = if wanted < 0 { n + 1 } else { wanted as u32 };
+            if count > 0 {
+                *to = Value::boolean(true);
+            }
+            for i in 1..count {
+                if i <= n {
+                    Value::copy(from.add(i as usize - 1), to.add(i as usize));
+                } else {
+                    *to.add(i as usize) = Value::NIL;
+                }
+            }
+            if wanted < 0 {
+                self.top = func + count;
+            }
+        }
+        true
     }
 
     /// The iterator of `ipairs` on a table, as [`Vm::next_inline`] does it.

@@ -28,11 +28,15 @@ const TURNS: u32 = 4;
 impl Vm {
     /// Calls a metamethod that is a Lua function for the instruction of the function on top. `false` when
     /// it takes more than that; nothing has happened then.
+    ///
+    /// # Safety
+    ///
+    /// The arguments are values that can be read.
     #[inline]
-    pub(super) fn enter_meta<const N: usize>(
+    pub(super) unsafe fn enter_meta<const N: usize>(
         &mut self,
         function: Value,
-        args: [Value; N],
+        args: [*const Value; N],
         wanted: i16,
     ) -> bool {
         if function.tag != Tag::Closure || self.heap.doomed != 0 {
@@ -57,12 +61,12 @@ impl Vm {
         }
         self.fuel -= fuel;
         // SAFETY: above the registers of a function there is room for its metamethods' operands; the
-        // registers of the new one were made sure of.
+        // registers of the new one were made sure of; the caller's promise.
         unsafe {
             let at = self.slot(func);
-            *at = function;
+            Value::copy(&raw const function, at);
             for (n, v) in (1..).zip(args) {
-                *at.add(n) = v;
+                Value::copy(v, at.add(n));
             }
             for n in N..parameters {
                 *at.add(n + 1) = Value::NIL;
@@ -118,50 +122,32 @@ impl Vm {
             Op::Pow => self.quick_arithmetic(i, Pow, false),
             Op::PowK => self.quick_arithmetic(i, Pow, true),
             Op::AddI => {
-                let (x, c) = (self.operand(i.b), i64::from(i.c as i16));
+                let x = self.operand(i.b);
+                let c = Value::int(i64::from(i.c as i16));
+                let less = Value::int(-i64::from(i.c as i16));
                 match i.x {
-                    1 => self.quick_operator(x, Value::int(-c), Sub),
-                    2 => self.quick_operator(Value::int(c), x, Add),
-                    _ => self.quick_operator(x, Value::int(c), Add),
+                    1 => self.quick_operator(x, &raw const less, Sub),
+                    2 => self.quick_operator(&raw const c, x, Add),
+                    _ => self.quick_operator(x, &raw const c, Add),
                 }
             }
             Op::Unm => self.quick_unary(i, Event::Unm),
             Op::BNot => self.quick_unary(i, Event::BNot),
             Op::Len => self.quick_unary(i, Event::Len),
-            Op::GetField => {
-                let (o, key) = (self.operand(i.b), self.constant_of(i.c));
-                self.quick_index(o, key)
-            }
+            Op::GetField => self.quick_index(self.operand(i.b), self.constant_of(i.c)),
+            // The receiver was put away before R[A], which it may have been in, is written.
             Op::SelfField => {
-                // The receiver was put away before R[A], which it may have been in, is written.
-                let (o, key) = (self.operand(i.a.wrapping_add(2)), self.constant_of(i.c));
-                self.quick_index(o, key)
+                self.quick_index(self.operand(i.a.wrapping_add(2)), self.constant_of(i.c))
             }
-            Op::GetIndex => {
-                let (o, key) = (self.operand(i.b), self.operand(i.c));
-                key.tag != Tag::Bytes && self.quick_index(o, key)
+            Op::GetIndex => self.quick_index(self.operand(i.b), self.operand(i.c)),
+            Op::GetInt => {
+                let key = Value::int(i64::from(i.c));
+                self.quick_index(self.operand(i.b), &raw const key)
             }
-            Op::GetInt => self.quick_index(self.operand(i.b), Value::int(i64::from(i.c))),
-            Op::SetField => {
-                let (o, key) = (self.operand(i.a), self.constant_of(i.b));
-                self.quick_set(o, key, self.operand(i.c))
-            }
-            Op::SetFieldK => {
-                let (o, key) = (self.operand(i.a), self.constant_of(i.b));
-                self.quick_set(o, key, self.constant_of(i.c))
-            }
-            Op::SetIndex => {
-                let (o, key) = (self.operand(i.a), self.operand(i.b));
-                self.quick_set(o, key, self.operand(i.c))
-            }
-            Op::SetIndexK => {
-                let (o, key) = (self.operand(i.a), self.operand(i.b));
-                self.quick_set(o, key, self.constant_of(i.c))
-            }
-            Op::SetInt => {
-                let key = Value::int(i64::from(i.b));
-                self.quick_set(self.operand(i.a), key, self.operand(i.c))
-            }
+            Op::SetField => self.quick_set(i, true, self.operand(i.c)),
+            Op::SetFieldK => self.quick_set(i, true, self.constant_of(i.c)),
+            Op::SetIndex => self.quick_set(i, false, self.operand(i.c)),
+            Op::SetIndexK => self.quick_set(i, false, self.constant_of(i.c)),
             Op::JmpEq => self.quick_test(i, Eq, WHEN_TRUE),
             Op::JmpNe => self.quick_test(i, Eq, WHEN_FALSE),
             Op::JmpLt => self.quick_test(i, Lt, WHEN_TRUE),
@@ -200,41 +186,45 @@ impl Vm {
 
     /// A register of the function on top, by its operand.
     #[inline(always)]
-    fn operand(&self, n: u16) -> Value {
-        // SAFETY: verified operands are registers of the frame.
-        unsafe {
-            *self
-                .slot(self.this().base)
-                .cast::<u64>()
-                .add(usize::from(n))
-                .cast()
-        }
+    fn operand(&self, n: u16) -> *const Value {
+        let base = self.slot(self.this().base).cast::<u64>();
+        base.wrapping_add(usize::from(n)).cast()
     }
 
     /// A constant of its program, by its operand.
     #[inline(always)]
-    fn constant_of(&self, n: u16) -> Value {
-        // SAFETY: verified operands are constants of the pool.
-        unsafe {
-            *self
-                .heap
-                .exec
-                .constants
-                .cast::<u64>()
-                .add(usize::from(n))
-                .cast()
-        }
+    fn constant_of(&self, n: u16) -> *const Value {
+        let constants = self.heap.exec.constants.cast::<u64>();
+        constants.wrapping_add(usize::from(n)).cast()
     }
 
-    /// The metamethod of a table, nil of anything else.
+    /// The metamethod of a value if that is a table, else nil.
     #[inline(always)]
-    fn of_table(&self, v: Value, event: Event) -> Value {
+    fn of_table(&self, v: *const Value, event: Event) -> Value {
+        // SAFETY: an operand, which verified instructions have where they name it.
+        let v = unsafe { &*v };
         if v.tag != Tag::Table {
             return Value::NIL;
         }
         match self.heap.meta(v.as_ref()) {
             0 => Value::NIL,
-            meta => self.heap.metamethod(meta, event),
+            meta => self.heap.known_metamethod(meta, event),
+        }
+    }
+
+    /// The metamethod of one of two operands, which may not be what has metamethods in a way of its own:
+    /// strings, as it were, and objects.
+    #[inline(always)]
+    fn of_either(&self, x: *const Value, y: *const Value, event: Event) -> Value {
+        // SAFETY: operands.
+        let (a, b) = unsafe { ((*x).tag, (*y).tag) };
+        let other = |tag| matches!(tag, Tag::Str | Tag::Bytes | Tag::Object);
+        if other(a) || other(b) {
+            return Value::NIL;
+        }
+        match self.of_table(x, event) {
+            Value { tag: Tag::Nil, .. } => self.of_table(y, event),
+            meta => meta,
         }
     }
 
@@ -251,65 +241,86 @@ impl Vm {
         self.quick_operator(x, y, event)
     }
 
-    /// Strings have metamethods of their own, as it were.
     #[inline(never)]
-    fn quick_operator(&mut self, x: Value, y: Value, event: Event) -> bool {
-        let text = |v: Value| matches!(v.tag, Tag::Str | Tag::Bytes | Tag::Object);
-        if text(x) || text(y) {
-            return false;
-        }
-        let meta = match self.of_table(x, event) {
-            Value { tag: Tag::Nil, .. } => self.of_table(y, event),
-            meta => meta,
-        };
-        self.enter_meta(meta, [x, y], INTO)
+    fn quick_operator(&mut self, x: *const Value, y: *const Value, event: Event) -> bool {
+        let meta = self.of_either(x, y, event);
+        // SAFETY: operands.
+        unsafe { self.enter_meta(meta, [x, y], INTO) }
     }
 
+    #[inline(never)]
     fn quick_unary(&mut self, i: Word, event: Event) -> bool {
         let x = self.operand(i.b);
         let meta = self.of_table(x, event);
-        self.enter_meta(meta, [x, x], INTO)
+        // SAFETY: an operand.
+        unsafe { self.enter_meta(meta, [x, x], INTO) }
     }
 
     /// A test of two registers that are neither equal nor have an order by themselves.
+    #[inline(never)]
     fn quick_test(&mut self, i: Word, event: Event, how: i16) -> bool {
         let (x, y) = (self.operand(i.a), self.operand(i.b));
-        if event == Event::Eq && (x.tag != y.tag || x.tag != Tag::Table) {
-            return false;
+        // SAFETY: operands.
+        unsafe {
+            if event == Event::Eq && ((*x).tag != Tag::Table || (*y).tag != Tag::Table) {
+                return false;
+            }
+            let meta = self.of_either(x, y, event);
+            self.enter_meta(meta, [x, y], how)
         }
-        if x.tag == Tag::Object || y.tag == Tag::Object {
-            return false;
-        }
-        let meta = match self.of_table(x, event) {
-            Value { tag: Tag::Nil, .. } => self.of_table(y, event),
-            meta => meta,
-        };
-        self.enter_meta(meta, [x, y], how)
     }
 
     /// A key that a table does not have by itself.
-    fn quick_index(&mut self, o: Value, key: Value) -> bool {
-        let mut o = o;
-        for turn in 0..TURNS {
-            if o.tag != Tag::Table || turn > 0 && !self.heap.get(o.as_ref(), key).is_nil() {
-                return false;
-            }
-            let handler = self.of_table(o, Event::Index);
-            if handler.tag == Tag::Closure {
+    #[inline(never)]
+    fn quick_index(&mut self, o: *const Value, key: *const Value) -> bool {
+        // SAFETY: operands.
+        unsafe {
+            let mut handler = self.of_table(o, Event::Index);
+            if handler.tag == Tag::Closure && (*key).tag != Tag::Bytes {
                 return self.enter_meta(handler, [o, key], INTO);
             }
-            o = handler;
+            for _ in 0..TURNS {
+                if handler.tag != Tag::Table
+                    || (*key).tag == Tag::Bytes
+                    || !self.heap.get(handler.as_ref(), *key).is_nil()
+                {
+                    return false;
+                }
+                let o = handler;
+                handler = self.of_table(&raw const o, Event::Index);
+                if handler.tag == Tag::Closure {
+                    return self.enter_meta(handler, [&raw const o, key], INTO);
+                }
+            }
         }
         false
     }
 
-    fn quick_set(&mut self, o: Value, key: Value, v: Value) -> bool {
-        if o.tag != Tag::Table || key.tag == Tag::Bytes {
+    /// A value for a key that a table does not have.
+    #[inline(never)]
+    fn quick_set(&mut self, i: Word, named: bool, v: *const Value) -> bool {
+        let o = self.operand(i.a);
+        let meta = self.of_table(o, Event::NewIndex);
+        if meta.tag != Tag::Closure {
             return false;
         }
-        let meta = self.of_table(o, Event::NewIndex);
-        meta.tag == Tag::Closure
-            && self.heap.get(o.as_ref(), key).is_nil()
-            && self.enter_meta(meta, [o, key, v], NOTHING)
+        // SAFETY: operands; a table has a metamethod; the names of fields have their hash.
+        unsafe {
+            let t = (*o).as_ref();
+            let key;
+            if named {
+                key = self.constant_of(i.b);
+                let node = self.heap.find_str(self.heap.table(t), (*key).payload);
+                if !node.is_null() && !(*node).value.is_nil() {
+                    return false;
+                }
+            } else {
+                key = self.operand(i.b);
+                if (*key).tag == Tag::Bytes || !self.heap.get(t, *key).is_nil() {
+                    return false;
+                }
+            }
+            self.enter_meta(meta, [o, key, v], NOTHING)
+        }
     }
 }

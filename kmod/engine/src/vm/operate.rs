@@ -493,11 +493,13 @@ impl Vm {
                     };
                     return Err(self.type_failure("concatenate", v, Operand::Register(first + at)));
                 }
+                self.this_mut().failed = n;
                 // The last result goes to the first register, and no more is to be done.
-                if n == 2 && self.enter_meta(meta, [a, b], INTO) {
+                let operands = [&raw const a, &raw const b];
+                // SAFETY: both are here.
+                if n == 2 && unsafe { self.enter_meta(meta, operands, INTO) } {
                     return Ok(Flow::Frame);
                 }
-                self.this_mut().failed = n;
                 return self.call_meta(meta, &[a, b]);
             }
             let mut k = 2;
