@@ -215,7 +215,9 @@ const COUNT: u32 = 3;
 const START: u32 = 4;
 const MAXIMUM: u32 = 5;
 const CHANGED: u32 = 6;
-const LOCALS: u32 = 7;
+/// Up to where the subject is in the buffer, or what became of it.
+const COPIED: u32 = 7;
+const LOCALS: u32 = 8;
 
 /// `string.gsub`.
 pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
@@ -248,8 +250,6 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         let Some(found) = search_from(vm, s, p, source, skip)? else {
             break;
         };
-        // What was skipped, up to the match, stays.
-        vm.push_part(buffer, s, source, found.start)?;
         if found.end as i64 == number(vm, LAST) {
             // An empty match where the last one ended.
             if found.start >= vm.bytes(s).len() {
@@ -257,7 +257,6 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
                 break;
             }
             let next = found.start.wrapping_add(1);
-            vm.push_part(buffer, s, found.start, next)?;
             vm.set(local(&f, SOURCE), Value::int(next as i64));
         } else {
             vm.set(local(&f, COUNT), Value::int(count.wrapping_add(1)));
@@ -303,7 +302,8 @@ fn begin_gsub(vm: &mut Vm, f: &Args) -> Result<(), Raise> {
     for value in [0, -1, 0, 0, maximum] {
         vm.push(Value::int(value))?;
     }
-    vm.push(Value::boolean(false))
+    vm.push(Value::boolean(false))?;
+    vm.push(Value::int(0))
 }
 
 /// Appends what is left and returns the result and the count.
@@ -311,8 +311,8 @@ fn finish_gsub(vm: &mut Vm, f: &Args, buffer: Ref) -> Result<Step, Raise> {
     let s = vm.arg(f, 0);
     let count = vm.get(local(f, COUNT));
     if vm.get(local(f, CHANGED)).is_true() {
-        let source = vm.get(local(f, SOURCE)).as_int() as usize;
-        vm.push_part(buffer, s, source, usize::MAX)?;
+        let copied = vm.get(local(f, COPIED)).as_int() as usize;
+        vm.push_part(buffer, s, copied, usize::MAX)?;
         let result = vm.heap.finish_buffer(buffer);
         vm.push(result)?;
     } else {
@@ -333,8 +333,8 @@ fn substitute(
     found: Found,
 ) -> Result<Option<u32>, Raise> {
     if matches!(replacement.tag, Tag::Str | Tag::Bytes) {
+        change(vm, f, buffer, found.start, found.end)?;
         expand(vm, buffer, s, replacement, found)?;
-        vm.set(local(f, CHANGED), Value::boolean(true));
         return Ok(None);
     }
     if replacement.tag == Tag::Table {
@@ -351,8 +351,20 @@ fn substitute(
     push_captures(vm, s, found, true).map(Some)
 }
 
-/// Appends a replacement value, or the match itself for nil and false.
-#[inline(never)]
+/// What is between `start` and `end` becomes something else: what stays before it is appended.
+fn change(vm: &mut Vm, f: &Args, buffer: Ref, start: usize, end: usize) -> Result<(), Raise> {
+    let copied = vm.get(local(f, COPIED)).as_int() as usize;
+    if copied < start {
+        let s = vm.arg(f, 0);
+        vm.push_part(buffer, s, copied, start)?;
+    }
+    vm.set(local(f, COPIED), Value::int(end as i64));
+    vm.set(local(f, CHANGED), Value::boolean(true));
+    Ok(())
+}
+
+/// Appends a replacement value; nil and false leave the match as it is.
+#[inline]
 fn replace(
     vm: &mut Vm,
     f: &Args,
@@ -362,18 +374,16 @@ fn replace(
     end: usize,
 ) -> Result<(), Raise> {
     match value.tag {
-        Tag::Nil | Tag::False => {
-            let s = vm.arg(f, 0);
-            return vm.push_part(buffer, s, start, end);
+        Tag::Nil | Tag::False => Ok(()),
+        Tag::Str | Tag::Bytes | Tag::Int | Tag::Float => {
+            change(vm, f, buffer, start, end)?;
+            vm.push_text(buffer, value)
         }
-        Tag::Str | Tag::Bytes | Tag::Int | Tag::Float => vm.push_text(buffer, value)?,
         _ => {
             let name = type_name(value);
-            return Err(vm.error(format_args!("invalid replacement value (a {name})")));
+            Err(vm.error(format_args!("invalid replacement value (a {name})")))
         }
     }
-    vm.set(local(f, CHANGED), Value::boolean(true));
-    Ok(())
 }
 
 /// Appends a replacement string with its `%1` and the like filled in.

@@ -142,23 +142,6 @@ const PHASES: [Phase; 28] = [
 /// `table.sort`.
 pub fn sort(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let t = vm.arg(&f, 0);
-    if matches!(f.state, ANSWERED_UP | ANSWERED_DOWN) && t.tag == Tag::Table && f.count > 1 {
-        let state = vm.sort_on(&f, t.as_ref());
-        if state != START {
-            return Ok(Step::Call {
-                nargs: 2,
-                nresults: 1,
-                state,
-            });
-        }
-    }
-    sort_on(vm, f)
-}
-
-/// The general case, and the beginning of every one.
-#[inline(never)]
-fn sort_on(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    let t = vm.arg(&f, 0);
     let mut answer = None;
     if compares(f.state)
         && vm.arg(&f, 1).tag != Tag::Nil

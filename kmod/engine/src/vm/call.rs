@@ -11,6 +11,7 @@ use crate::memory::BARRIER_YOUNG;
 use crate::memory::cell::{ClosureCell, Header, Kind, ProtoCell};
 use crate::packet::verdict::Verdict;
 use crate::stdlib;
+use crate::stdlib::sort::{ANSWERED_DOWN, ANSWERED_UP};
 use crate::value::{Ref, Tag, Value};
 
 /// What the loop over instructions does after a slow path.
@@ -538,6 +539,22 @@ impl Vm {
         self.drive()
     }
 
+    /// `pcall`, whose frame is there, calls its first argument: without running, for the function is where
+    /// it is called, and its results go there, behind `true`.
+    #[inline(never)]
+    fn call_pcall(&mut self, func: u32, nargs: u32) -> Result<Flow, Raise> {
+        let f = self.this_mut();
+        (f.kind, f.pc, f.failed) = (FrameKind::Protecting, CALLED, stdlib::base::FAILED);
+        f.place = func + 1;
+        // SAFETY: inside the stack.
+        let is_closure = unsafe { (*self.slot(func + 1)).tag == Tag::Closure };
+        if is_closure && self.enter_plain(func + 1, nargs - 1, ALL_RESULTS, 0) {
+            return Ok(Flow::Frame);
+        }
+        self.call_value(func + 1, nargs - 1, ALL_RESULTS, 0)?;
+        self.drive()
+    }
+
     /// A native function that the Lua function on top calls. It runs at once, and when it does nothing
     /// but return, its results are put where they are wanted and the instruction is done. Its frame is
     /// there meanwhile: errors and tracebacks speak of it, and it stays if the function waits.
@@ -552,17 +569,7 @@ impl Vm {
         let pcall = const { native(lib::BASE, index_of(stdlib::base::NATIVES, "pcall")) };
         self.enter_native(func, nargs, wanted, 0)?;
         if u64::from(number) == pcall.payload && nargs > 0 && self.heap.doomed == 0 {
-            // The function is where it is called, and its results go there: behind `true`.
-            let f = self.this_mut();
-            (f.kind, f.pc, f.failed) = (FrameKind::Protecting, CALLED, stdlib::base::FAILED);
-            f.place = func + 1;
-            // SAFETY: inside the stack.
-            let is_closure = unsafe { (*self.slot(func + 1)).tag == Tag::Closure };
-            if is_closure && self.enter_plain(func + 1, nargs - 1, ALL_RESULTS, 0) {
-                return Ok(Flow::Frame);
-            }
-            self.call_value(func + 1, nargs - 1, ALL_RESULTS, 0)?;
-            return self.drive();
+            return self.call_pcall(func, nargs);
         }
         let Some(def) = definition(number) else {
             return Err(self.fault(format_args!("a native function that does not exist")));
@@ -692,8 +699,12 @@ impl Vm {
             let f = self.this();
             (f.func, f.wanted)
         };
+        let waiting = self.frame(self.depth - 1).pc;
+        if matches!(waiting, ANSWERED_UP | ANSWERED_DOWN) && self.sort_again(first, n) {
+            return Ok(Flow::Frame);
+        }
         self.depth -= 1;
-        if self.this().pc == CALLED && self.pcall_returns(first, n) {
+        if waiting == CALLED && self.pcall_returns(first, n) {
             return Ok(Flow::Frame);
         }
         if n == 1 && wanted == 1 {

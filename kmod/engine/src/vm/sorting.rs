@@ -6,9 +6,9 @@
 //! machine keeps its locals where that one has them and leaves with the same states, so either can go
 //! on when a comparison function gives the list a metatable.
 
-use super::Vm;
 use super::error::Raise;
-use super::native::{Args, Step};
+use super::native::{Args, Step, index_of, native};
+use super::{Frame, Vm, lib};
 use crate::memory::Heap;
 use crate::number::arith::compare;
 use crate::stdlib::sort::{
@@ -20,6 +20,9 @@ use core::cmp::Ordering;
 
 /// Ranges that wait, at most: each is smaller than half of the one before.
 const RANGES: usize = 32;
+
+/// `table.sort`.
+const SORT: Value = native(lib::TABLE, index_of(crate::stdlib::table::NATIVES, "sort"));
 
 /// Why a list was not sorted.
 enum Stop {
@@ -132,49 +135,96 @@ impl Vm {
         }
     }
 
-    /// The most frequent steps of [`Vm::sort_by`]: going up or down to the next item, which is there. The
-    /// next comparison is on the stack then; the state to come back with, or [`START`] when it is another
-    /// step's turn.
-    #[inline]
-    pub fn sort_on(&mut self, f: &Args, t: Ref) -> u32 {
-        // SAFETY: the sort's locals are below the top, and so is the comparison function's one result; room
-        // for a call was made when the function was entered, and the waiting ranges are few.
+    /// The comparison function on top returns `n` values from `first` on, to whatever native function
+    /// called it. When that is [`Vm::sort_by`] and its next step is one of the most frequent, going up or
+    /// down to the next item or exchanging two, that is done here, and the function begins anew in the frame
+    /// it has. `false` when it is anything else; nothing has happened then.
+    #[inline(never)]
+    pub(crate) fn sort_again(&mut self, first: u32, n: u32) -> bool {
+        // SAFETY: the frame on top is a Lua function's, and the one below it a native function's that waits
+        // for it. Its locals are below its call, and the waiting ranges are few. Items of the list lie in
+        // its array part, and nothing allocates here.
         unsafe {
-            let locals = self.slot(f.base + f.count);
-            let answer = (*self.slot(f.results)).is_true();
+            let called: *mut Frame = self.this_mut();
+            let f: *mut Frame = called.sub(1);
+            let arguments = self.slot((*f).base);
+            if (*arguments.sub(1)).tag != Tag::Native
+                || (*arguments.sub(1)).payload != SORT.payload
+                || (*f).extra < 2
+                || (*called).flags != 0
+                || (*called).place != 0
+                || (*called).base != (*f).place + 1
+                || (*arguments).tag != Tag::Table
+                || self.heap.wants_safe_point()
+                || self.heap.doomed != 0
+            {
+                return false;
+            }
+            let (fuel, parameters) = {
+                let p = self.proto((*called).proto);
+                (i64::from(p.fuel) + 1, u32::from(p.parameters))
+            };
+            let t = (*arguments).as_ref();
+            let answer = n > 0 && (*self.slot(first)).is_true();
+            let locals = arguments.add((*f).extra as usize);
             let indices = locals.add(INDICES as usize);
-            let (i, j) = split(*indices);
+            let (mut i, mut j) = split(*indices);
             let (pivot, a, b) = (
                 locals.add(PIVOT as usize),
                 locals.add(A as usize),
                 locals.add(B as usize),
             );
-            let up = f.state == ANSWERED_UP && answer;
-            let at = if up { i + 1 } else { j - 1 };
+            let went_up = (*f).pc == ANSWERED_UP;
             let (_, end) = split(*locals.add(RANGE as usize));
-            let limit = if up { i == end - 1 } else { answer && j < i };
-            // Going down ends where it meets what went up.
-            let meets = !answer && f.state == ANSWERED_DOWN;
-            let Some(item) = self.heap.item(t, at) else {
-                return START;
-            };
-            if limit || meets || self.fuel < 1 || f.results + 3 > self.stack_soft {
-                return START;
+            let up = went_up == answer;
+            if up {
+                i += 1;
+            } else {
+                j -= 1;
             }
-            self.fuel -= 1;
+            let Some(item) = self.heap.item(t, if up { i } else { j }) else {
+                return false;
+            };
+            if self.fuel < fuel {
+                return false;
+            }
+            if went_up {
+                if up && i == end {
+                    return false;
+                }
+            } else if up {
+                // Both were found: they change places.
+                let (low, high) = (self.heap.item(t, i - 1), self.heap.item(t, j));
+                if j < i - 1 || self.heap.barrier != 0 {
+                    return false;
+                }
+                let (Some(low), Some(high)) = (low, high) else {
+                    return false;
+                };
+                Value::copy(b, low.cast_mut());
+                Value::copy(a, high.cast_mut());
+            } else if j + 1 < i {
+                return false;
+            }
+            self.fuel -= fuel;
             let (to, x, y, state) = if up {
                 (a, a, pivot, ANSWERED_UP)
             } else {
                 (b, pivot, b, ANSWERED_DOWN)
             };
             Value::copy(item, to);
-            (*indices).payload = if up { pair(at, j) } else { pair(i, at) }.payload;
-            let call = self.slot(f.results);
-            Value::copy(self.slot(f.base + 1), call);
+            (*indices).payload = pair(i, j).payload;
+            let call = self.slot((*f).place);
             Value::copy(x, call.add(1));
             Value::copy(y, call.add(2));
-            self.top = f.results + 3;
-            state
+            for n in 2..parameters {
+                *call.add(n as usize + 1) = Value::NIL;
+            }
+            (*f).pc = state;
+            (*called).pc = 0;
+            (*called).extra = 0;
+            (*called).failed = 0;
+            true
         }
     }
 
