@@ -282,3 +282,8 @@ fn boundaries() {
 fn lists() {
     same("lists.lua", include_str!("machine/lists.lua"));
 }
+
+#[test]
+fn callbacks() {
+    same("callbacks.lua", include_str!("machine/callbacks.lua"));
+}
