@@ -53,7 +53,8 @@ fn state(vm: &Vm, thread: Ref) -> &'static str {
     }
 }
 
-const DONE: u32 = 1;
+/// State of `resume` and of what `wrap` made: the coroutine has yielded or returned.
+pub(crate) const DONE: u32 = 1;
 const FAILED: u32 = 2;
 /// A wrapped coroutine that failed was closed; closing may fail in turn.
 const CLOSED: u32 = 3;

@@ -385,6 +385,13 @@ impl Vm {
         if f.flags & !(TAIL | PLAIN) != 0 {
             return self.finish_special(f, first, n);
         }
+        self.finish_plain(&f, first, n);
+        Ok(())
+    }
+
+    /// The same of one that no flag says more about.
+    #[inline(always)]
+    pub(super) fn finish_plain(&mut self, f: &Frame, first: u32, n: u32) {
         self.depth -= 1;
         let count = self.move_results(f.func, first, n, f.wanted);
         let caller = *self.this();
@@ -392,13 +399,12 @@ impl Vm {
             if f.wanted == ALL_RESULTS {
                 self.top = f.func + count;
             }
-            return Ok(());
+            return;
         }
         self.top = f.func + count;
         if caller.kind != FrameKind::Host {
             self.reenter(caller.pc);
         }
-        Ok(())
     }
 
     /// Moves results down, cut or filled up to what is wanted; returns how many there are then.

@@ -8,7 +8,7 @@
 
 use super::call::{Flow, Left};
 use super::error::Raise;
-use super::{COROUTINE, FINALIZER, Frame, FrameKind, RESUMES, Vm};
+use super::{COROUTINE, FINALIZER, Frame, FrameKind, PLAIN, RESUMES, TAIL, Vm};
 use crate::memory::cell::{Header, Kind, ThreadCell};
 use crate::value::{Ref, Tag, Value};
 use core::mem::offset_of;
@@ -270,7 +270,13 @@ impl Vm {
         // SAFETY: both ranges are inside the stack.
         unsafe { core::ptr::copy(self.slot(first), self.slot(f.place), n as usize) };
         self.top = f.place + n;
-        self.reenter(f.pc);
+        let waits = f.kind == FrameKind::Resuming && f.pc == crate::stdlib::coroutine::DONE;
+        if waits && f.flags & !(TAIL | PLAIN) == 0 && !self.heap.wants_safe_point() {
+            // `resume` and what `wrap` made return what they have above their arguments' beginning.
+            self.finish_plain(&f, f.base, self.top - f.base);
+        } else {
+            self.reenter(f.pc);
+        }
     }
 
     // --- resume --------------------------------------------------------------------------------------
