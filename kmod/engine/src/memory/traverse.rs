@@ -40,6 +40,9 @@ impl Heap {
                 high *= 2;
             }
             (low, high)
+        } else if hint > 1 && filled(hint - 1) {
+            // The last item was taken away: the usual case, and where PUC looks first among holes.
+            (hint - 1, hint)
         } else {
             (0, hint)
         };

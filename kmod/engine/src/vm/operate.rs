@@ -204,7 +204,8 @@ impl Vm {
                 let (x, y) = (value_of(x), value_of(y));
                 return match compute(event, x, y) {
                     Some(v) => Ok(self.put(dest, v)),
-                    None => Err(self.zero_error(event)),
+                    // PUC raises this one in a metamethod of strings, which has no position.
+                    None => Err(self.zero_error(event, u32::MAX)),
                 };
             }
             if meta.is_nil() {
@@ -218,11 +219,11 @@ impl Vm {
     }
 
     #[cold]
-    fn zero_error(&mut self, event: Event) -> Raise {
+    fn zero_error(&mut self, event: Event, level: u32) -> Raise {
         if event == Event::Mod {
-            self.fault(format_args!("attempt to perform 'n%0'"))
+            self.error_at(level, format_args!("attempt to perform 'n%0'"))
         } else {
-            self.fault(format_args!("attempt to divide by zero"))
+            self.error_at(level, format_args!("attempt to divide by zero"))
         }
     }
 
@@ -247,7 +248,7 @@ impl Vm {
     ) -> Raise {
         let numbers = number_of(a).is_some() && number_of(b).is_some();
         if numbers && !is_bitwise(event) {
-            return self.zero_error(event);
+            return self.zero_error(event, 0);
         }
         if numbers {
             let what = if int_of(a).is_none() {

@@ -65,3 +65,16 @@ for n = 18, 24 do print(many(n)) end
 -- assert tells where it failed.
 print(pcall(function() assert(false) end)) print(pcall(function() assert(nil, "told") end)) print(pcall(function() assert(false, 5) end))
 print(pcall(function() return assert(false) end)) print(pcall(string.gsub, "x", "x", function() assert(false, "in gsub") end))
+-- Zero as a divisor is told with the position, unless a string is an operand: then strings' own arithmetic fails.
+for _, code in ipairs { "1 // 0", "1 % 0", "'10' // 0", "'10' % 0", "10 // '0'", "10 % '0'", "'7' // '0'", "'7.5' // 0", "7 % ('0' + 0)" } do
+  print(code, pcall(load("return " .. code, "=zero")))
+  print(code, pcall(load("local a, b = " .. code:gsub(" (//?%%?) ", ", "):gsub(" %% ", ", ") .. " return a " .. code:match("[/%%]+") .. " b", "=zero")))
+end
+-- The length of a list whose last items are nil.
+do
+  local none
+  print(#{ 1, none, 3, none }, #{ none, none, 3, none }, #{ 1, none, none, none }, #{ 1, 2, none, 4, none }, #{ none, 2 }, #{ n = 1, 1, none, 3 })
+  local t = {} for i = 1, 20 do t[i] = i end
+  for i = 20, 3, -1 do t[i] = nil assert(#t == i - 1) end
+  print(#t)
+end

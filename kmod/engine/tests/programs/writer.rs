@@ -16,7 +16,7 @@ local function show(v, depth)
         for i = 1, 5 do out[i] = show(v[i], (depth or 0) + 1) end
         for i, k in ipairs{"x", "y", "n"} do out[#out + 1] = k .. "=" .. show(v[k], (depth or 0) + 1) end
         return "{" .. table.concat(out, ",") .. "}"
-    elseif t == "function" then
+    elseif t == "function" or t == "thread" then
         return t
     elseif t == "string" then
         v = v:gsub("0x%x+", "0x")

@@ -157,7 +157,8 @@ impl Writer {
             ),
             4 => format!("table.remove({{1, 2, 3}}, {})", self.expression(1)),
             5 => format!(
-                "(function(t) table.sort(t) return t end)({{{}}})",
+                // A list with holes has several lengths: what is nil is left out.
+                "(function(...) local t = {{}} for i = 1, select('#', ...) do t[#t + 1] = (select(i, ...)) end table.sort(t) return t end)({})",
                 self.list(0, 5)
             ),
             6 => format!(
