@@ -208,6 +208,30 @@ fn lua_ends_as_the_lua_command_does() {
 }
 
 #[test]
+fn lua_warns_of_finalizers_that_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = r#"
+        local function mark(f) return setmetatable({}, { __gc = f }) end
+        mark(function() error("unheard", 0) end) collectgarbage()
+        warn "@on"
+        mark(function() error("heard", 0) end) collectgarbage()
+        mark(function() error {} end) collectgarbage()
+        mark(function() error("placed") end) collectgarbage()
+        print "done"
+        last = mark(function() error("at the end", 0) end)
+        "#;
+    let output = lua_reading(folder.path(), &["-"], program);
+    assert_eq!(out(&output), "done\n");
+    assert_eq!(
+        err(&output),
+        "Lua warning: error in __gc (heard)\n\
+         Lua warning: error in __gc (error object is not a string)\n\
+         Lua warning: error in __gc (stdin:7: placed)\n\
+         Lua warning: error in __gc (at the end)\n"
+    );
+}
+
+#[test]
 fn lua_prints_takes_arguments_and_fails_with_a_traceback() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(

@@ -11,15 +11,25 @@ use crate::vm::native::{Args, Step, is_function};
 use crate::vm::{TAIL, Vm};
 use std::vec::Vec;
 
-/// Looks at the frames of a coroutine, or of the one that runs. `look` must leave the stack alone.
-pub fn in_thread<T>(vm: &mut Vm, thread: Ref, look: impl FnOnce(&mut Vm) -> T) -> Option<T> {
-    let own = thread == vm.running() || (thread == vm.library.main && vm.running() == 0);
-    if own {
-        return Some(look(vm));
+/// Looks at the frame of a coroutine at a level. `look` must leave the stack alone; it is given the frame's
+/// depth, and, of a coroutine that does not run, where the copies of the values that it keeps begin.
+pub fn in_thread<T>(
+    vm: &mut Vm,
+    thread: Ref,
+    level: i64,
+    look: impl FnOnce(&mut Vm, u32, Option<u32>) -> T,
+) -> Option<T> {
+    let level = u32::try_from(level).ok()?;
+    let thread = if thread == vm.library.main { 0 } else { thread };
+    if let Some((first, last)) = vm.frames_within(thread) {
+        let depth = vm.level_within(first, last, level)?;
+        return Some(look(vm, depth, None));
     }
     let place = vm.place();
-    let shown = vm.show_thread(thread);
-    let seen = shown.then(|| look(vm));
+    let seen = vm.show_thread(thread).and_then(|base| {
+        let depth = vm.level(level)?;
+        Some(look(vm, depth, Some(base)))
+    });
     vm.return_to(place);
     seen
 }
@@ -62,10 +72,7 @@ pub fn getinfo(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         })
     } else {
         let level = vm.check_int(&f, i)?;
-        match u32::try_from(level) {
-            Ok(level) => in_thread(vm, thread, |vm| call_at(vm, level)).flatten(),
-            Err(_) => None,
-        }
+        in_thread(vm, thread, level, |vm, depth, _| call_at(vm, depth))
     };
     let Some(info) = info else {
         return give(vm, Value::NIL);
@@ -81,15 +88,14 @@ pub fn getinfo(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     Ok(Step::Return(1))
 }
 
-fn call_at(vm: &mut Vm, level: u32) -> Option<Info> {
-    let depth = vm.level(level)?;
+fn call_at(vm: &mut Vm, depth: u32) -> Info {
     let frame = *vm.frame(depth);
-    Some(Info {
+    Info {
         function: vm.get(frame.func),
         name: vm.called_name(depth),
         line: vm.place_of(depth).map_or(-1, |(_, line)| i64::from(line)),
         tail: frame.flags & TAIL != 0,
-    })
+    }
 }
 
 /// The record of a Lua function and what its text is called.

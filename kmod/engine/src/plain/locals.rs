@@ -96,12 +96,8 @@ pub fn getlocal(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         return give(vm, name);
     }
     let level = vm.check_int(&f, i)?;
-    let found = u32::try_from(level).ok().and_then(|level| {
-        in_thread(vm, thread, |vm| {
-            let depth = vm.level(level)?;
-            Some(slot(vm, depth, number).map(|(name, at)| (name, contents(vm, vm.get(at)))))
-        })
-        .flatten()
+    let found = in_thread(vm, thread, level, |vm, depth, _| {
+        slot(vm, depth, number).map(|(name, at)| (name, contents(vm, vm.get(at))))
     });
     match found {
         Some(found) => pair(vm, found),
@@ -122,26 +118,25 @@ fn parameter(vm: &Vm, function: Value, number: i64) -> Option<Name> {
     Some(Name::new(image.name(local.name)?))
 }
 
-/// `debug.setlocal(level, number, value)`, for the coroutine that runs.
+/// `debug.setlocal([thread,] level, number, value)`.
 pub fn setlocal(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let (thread, i) = thread_of(vm, &f);
     let level = vm.check_int(&f, i)?;
     let number = vm.check_int(&f, i + 1)?;
     let v = vm.check_any(&f, i + 2)?;
-    if i > 0 && thread != vm.running() {
-        return Err(vm.arg_error(&f, 0, format_args!("only the running coroutine")));
-    }
-    let Some(depth) = u32::try_from(level).ok().and_then(|level| vm.level(level)) else {
+    let found = in_thread(vm, thread, level, |vm, depth, kept| {
+        slot(vm, depth, number).map(|(name, at)| (name, at, kept, vm.get(at)))
+    });
+    let Some(found) = found else {
         return Err(vm.arg_error(&f, i, format_args!("level out of range")));
     };
-    let Some((name, at)) = slot(vm, depth, number) else {
+    let Some((name, at, kept, old)) = found else {
         return give(vm, Value::NIL);
     };
-    let old = vm.get(at);
-    if old.tag == Tag::Box {
-        put_into(vm, old.as_ref(), v);
-    } else {
-        vm.set(at, v);
+    match kept {
+        _ if old.tag == Tag::Box => put_into(vm, old.as_ref(), v),
+        Some(base) => vm.set_kept(thread, at - base, v),
+        None => vm.set(at, v),
     }
     let name = vm.new_string(name.text())?;
     give(vm, name)

@@ -108,17 +108,15 @@ fn error(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     raise_at(vm, message, level)
 }
 
-/// Raises a value; the position of the function at a level stands before a text, unless that is so long
-/// that it must be full of positions: thousands of `assert(pcall(…))` within each other add one each.
+/// Raises a value; the position of the function at a level stands before a text.
 fn raise_at(vm: &mut Vm, message: Value, level: i64) -> Result<Step, Raise> {
-    const LONGEST: usize = 2 << 10;
-    let text = matches!(message.tag, Tag::Str | Tag::Bytes);
-    if !text || level <= 0 || vm.bytes(message).len() > LONGEST {
+    if !matches!(message.tag, Tag::Str | Tag::Bytes) || level <= 0 {
         return Err(vm.raise(message));
     }
     if let Some(raise) = vm.hush() {
         return Err(raise);
     }
+    vm.charge(bulk(vm.bytes(message).len()))?;
     let position = vm.position(u32::try_from(level).unwrap_or(u32::MAX))?;
     let buffer = vm.new_buffer(0)?;
     vm.push_part(buffer, position, 0, usize::MAX)?;
@@ -192,7 +190,7 @@ impl Vm {
 
 impl Vm {
     /// Shows the warning in a buffer: on the standard error where there is one.
-    fn warning(&mut self, line: Ref) -> Result<(), Raise> {
+    pub(crate) fn warning(&mut self, line: Ref) -> Result<(), Raise> {
         #[cfg(feature = "user")]
         if crate::plain::is_plain(self) {
             self.push_bytes(line, b"\n")?;

@@ -32,7 +32,8 @@ fn traceback(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         vm.push(message)?;
         return Ok(Step::Return(1));
     }
-    let own = thread == vm.running() || (thread == vm.library.main && vm.running() == 0);
+    let thread = if thread == vm.library.main { 0 } else { thread };
+    let own = thread == vm.running();
     let level = vm.opt_int(&f, i.wrapping_add(1), i64::from(own))?;
     let buffer = vm.new_buffer(0)?;
     if !message.is_nil() {
@@ -41,11 +42,7 @@ fn traceback(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         vm.write(buffer, format_args!("\n"))?;
     }
     vm.charge(100)?;
-    if own {
-        vm.write_traceback(buffer, u32::try_from(level).unwrap_or(u32::MAX))?;
-    } else {
-        vm.write_thread_traceback(buffer, thread, u32::try_from(level).unwrap_or(u32::MAX))?;
-    }
+    vm.write_thread_traceback(buffer, thread, u32::try_from(level).unwrap_or(u32::MAX))?;
     let text = vm.heap.finish_buffer(buffer);
     vm.push(text)?;
     Ok(Step::Return(1))

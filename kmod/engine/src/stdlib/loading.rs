@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `load` and `require`.
 
-use super::{bulk, local};
+use super::{base, bulk, local};
 use crate::memory::OutOfMemory;
 use crate::value::{Ref, Tag, Value};
-use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
-use crate::vm::native::{Args, Step, is_function};
+use crate::vm::native::{Args, Step, index_of, is_function, native};
+use crate::vm::{Vm, lib};
 
 /// `package`, with the modules that are loaded and those that scripts provide themselves.
 pub fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
@@ -29,11 +29,13 @@ pub fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
 
 // --- load ---------------------------------------------------------------------------------------
 
+const ERROR: Value = native(lib::BASE, index_of(base::NATIVES, "error"));
 const PIECE: u32 = 1;
 const FAILED: u32 = 2;
 
-/// `load(chunk [, chunkname [, mode [, env]]])`. The local is the text, when a function provides it
-/// in pieces.
+/// `load(chunk [, chunkname [, mode [, env]]])`. When a function provides the text in pieces, the locals
+/// are the text and where the message handler is that hears of the function's errors: that of the
+/// `xpcall` around.
 pub fn load(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let chunk = vm.arg(&f, 0);
     if f.state == 0 {
@@ -48,6 +50,8 @@ pub fn load(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         }
         let buffer = vm.new_buffer(0)?;
         vm.push(Value::object(Tag::Str, buffer))?;
+        let handler = vm.outer_handler();
+        vm.push(Value::int(i64::from(handler)))?;
     }
     let buffer = vm.get(local(&f, 0)).as_ref();
     if f.state == FAILED {
@@ -57,7 +61,7 @@ pub fn load(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     }
     if f.state == PIECE {
         let piece = vm.result(&f, 0);
-        vm.set_top(local(&f, 1))?;
+        vm.set_top(local(&f, 2))?;
         let piece = vm.number_to_string(piece)?;
         let len = vm.bytes(piece).len();
         match piece.tag {
@@ -70,18 +74,27 @@ pub fn load(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
                 return compile(vm, &f, text);
             }
             _ => {
+                // Raised where the handler hears of it.
                 vm.error(format_args!("reader function must return a string"));
-                let error = vm.raised();
-                return failure(vm, error);
+                let message = vm.raised();
+                return call_piece(vm, &f, &[ERROR, message, Value::int(0)]);
             }
         }
     }
-    vm.push(chunk)?;
+    call_piece(vm, &f, &[chunk])
+}
+
+/// Calls a function with arguments for the next piece.
+fn call_piece(vm: &mut Vm, f: &Args, values: &[Value]) -> Result<Step, Raise> {
+    let handler = vm.get(local(f, 1)).as_int() as u32;
+    for &v in values {
+        vm.push(v)?;
+    }
     Ok(Step::Protect {
-        nargs: 0,
+        nargs: (values.len() as u32).wrapping_sub(1),
         state: PIECE,
         failed: FAILED,
-        handler: crate::vm::native::NO_HANDLER,
+        handler,
     })
 }
 

@@ -4,8 +4,8 @@
 use super::error::Raise;
 use super::native::{ALL, Args, Step, index_of, native};
 use super::{
-    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES, LIBRARIES,
-    META, PLAIN, TAIL, UNWINDING, Vm, lib,
+    CLOSING, COROUTINE, Event, FINALIZER, Frame, FrameKind, HANDLER, HANDLER_FRAMES,
+    HANDLER_LEVELS, LEVELS, LIBRARIES, META, PLAIN, TAIL, UNWINDING, Vm, lib,
 };
 use crate::memory::BARRIER_YOUNG;
 use crate::memory::cell::{ClosureCell, Header, Kind, ProtoCell};
@@ -199,6 +199,7 @@ impl Vm {
                 proto: proto_ref,
                 extra: 0,
                 failed: 0,
+                levels: 0,
                 place: 0,
                 wanted,
                 kind: FrameKind::Lua,
@@ -237,6 +238,7 @@ impl Vm {
             proto: 0,
             extra: nargs,
             failed: 0,
+            levels: 0,
             place: func + 1 + nargs,
             wanted,
             kind: FrameKind::Native,
@@ -329,6 +331,7 @@ impl Vm {
             } => {
                 self.wait(FrameKind::Protecting, state, failed, top - nargs - 1);
                 self.this_mut().proto = handler;
+                self.protect()?;
                 self.call_value(top - nargs - 1, nargs, ALL_RESULTS, 0)
             }
             Step::TailCall { nargs } => self.tail_call_native(nargs),
@@ -343,11 +346,13 @@ impl Vm {
                 failed,
             } => {
                 self.wait(FrameKind::Resuming, state, failed, top - nargs - 1);
-                self.resume(nargs)
+                let room = self.begin_level();
+                self.resume(nargs, room)
             }
             Step::CloseThread { state, failed } => {
                 self.wait(FrameKind::Closing, state, failed, top - 1);
-                self.close_thread()
+                let room = self.begin_level();
+                self.close_thread(room)
             }
         }
     }
@@ -357,12 +362,47 @@ impl Vm {
         let f = self.this_mut();
         f.kind = kind;
         f.pc = state;
-        f.failed = failed;
+        f.failed = failed as u16;
         f.place = place;
+    }
+
+    /// The native function on top, which waits, is one more level of those that catch: says whether
+    /// there may be one more.
+    #[inline(always)]
+    fn begin_level(&mut self) -> bool {
+        let before = self.levels;
+        self.this_mut().levels = before;
+        self.levels = before + 1;
+        before < LEVELS || self.has_last_levels()
+    }
+
+    /// Whether there are levels left beyond the limit, as for message handlers.
+    #[cold]
+    fn has_last_levels(&self) -> bool {
+        self.nesting > 0 && self.levels <= LEVELS + HANDLER_LEVELS
+    }
+
+    /// The native function on top protects what it calls, and catches it if that is too much.
+    #[inline(always)]
+    fn protect(&mut self) -> Result<(), Raise> {
+        if self.begin_level() {
+            return Ok(());
+        }
+        Err(self.fault(format_args!("C stack overflow")))
+    }
+
+    /// The native function on top waits no more.
+    #[inline(always)]
+    pub(super) fn end_level(&mut self) {
+        let f = self.this();
+        if f.kind as u8 >= FrameKind::Protecting as u8 {
+            self.levels = f.levels;
+        }
     }
 
     /// The native function on top is entered again, with results from its place to the top.
     pub(crate) fn reenter(&mut self, state: u32) {
+        self.end_level();
         let f = self.this_mut();
         f.kind = FrameKind::Native;
         f.pc = state;
@@ -497,6 +537,7 @@ impl Vm {
                 proto,
                 extra: 0,
                 failed: 0,
+                levels: 0,
                 place: 0,
                 wanted,
                 kind: FrameKind::Lua,
@@ -550,8 +591,9 @@ impl Vm {
     #[inline(never)]
     fn call_pcall(&mut self, func: u32, nargs: u32) -> Result<Flow, Raise> {
         let f = self.this_mut();
-        (f.kind, f.pc, f.failed) = (FrameKind::Protecting, CALLED, stdlib::base::FAILED);
+        (f.kind, f.pc, f.failed) = (FrameKind::Protecting, CALLED, stdlib::base::FAILED as u16);
         f.place = func + 1;
+        self.protect()?;
         // SAFETY: inside the stack.
         let is_closure = unsafe { (*self.slot(func + 1)).tag == Tag::Closure };
         if is_closure && self.enter_plain(func + 1, nargs - 1, ALL_RESULTS, 0) {
@@ -628,7 +670,7 @@ impl Vm {
         } = step
         {
             let f = self.this_mut();
-            f.failed = failed;
+            f.failed = failed as u16;
             f.proto = handler;
             return self.call_back(FrameKind::Protecting, nargs, ALL_RESULTS, state);
         }
@@ -682,6 +724,9 @@ impl Vm {
         f.kind = kind;
         f.pc = state;
         f.place = func;
+        if kind == FrameKind::Protecting {
+            self.protect()?;
+        }
         // SAFETY: inside the stack.
         let function = unsafe { *self.slot(func) };
         if self.lua_closure(function).is_some() {
@@ -720,6 +765,7 @@ impl Vm {
         } else {
             self.top = func + self.move_results(func, first, n, wanted);
         }
+        self.end_level();
         let f = self.this_mut();
         f.kind = FrameKind::Native;
         let args = Args {
@@ -759,7 +805,7 @@ impl Vm {
     #[inline(always)]
     fn pcall_returns(&mut self, first: u32, n: u32) -> bool {
         let f = self.this();
-        let (func, wanted) = (f.func, f.wanted);
+        let (func, wanted, levels) = (f.func, f.wanted, f.levels);
         if f.kind != FrameKind::Protecting
             || f.flags != 0
             || self.frame(self.depth - 1).kind != FrameKind::Lua
@@ -769,6 +815,7 @@ impl Vm {
             return false;
         }
         self.depth -= 1;
+        self.levels = levels;
         // SAFETY: results lie above the function's slot, behind which there is room for what is wanted. They
         // move down, so the first one is never overwritten by a later one.
         unsafe {
@@ -1073,6 +1120,7 @@ impl Vm {
             proto: 0,
             extra: 0,
             failed: 0,
+            levels: self.levels,
             place: 0,
             wanted: 0,
             kind: FrameKind::Host,
@@ -1088,6 +1136,7 @@ impl Vm {
         };
         if result.is_err() {
             self.depth = depth;
+            self.levels = self.this().levels;
         }
         result.map(|_| at)
     }

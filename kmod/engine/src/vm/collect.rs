@@ -256,6 +256,7 @@ impl Vm {
         self.push_meta_call(finalizer, &[object])?;
         self.finalizer_top = top;
         self.finalizer_thread = self.thread;
+        self.finalizer_levels = self.levels;
         self.finalizer_depth = self.depth + 1;
         self.finalizing = true;
         self.swap_fuel();
@@ -279,6 +280,7 @@ impl Vm {
     pub(crate) fn finalizer_done(&mut self) {
         self.finalizing = false;
         self.finalizer_depth = 0;
+        self.levels = self.finalizer_levels;
         self.top = self.finalizer_top;
         self.swap_fuel();
     }
@@ -330,8 +332,7 @@ impl Vm {
             self.push_bytes(line, b"error object is not a string")?;
         }
         self.push_bytes(line, b")")?;
-        self.print(line);
-        Ok(())
+        self.warning(line)
     }
 
     /// Calls every finalizer that waits, from outside any function.

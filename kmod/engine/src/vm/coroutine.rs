@@ -8,7 +8,7 @@
 
 use super::call::{Flow, Left};
 use super::error::Raise;
-use super::{COROUTINE, FINALIZER, Frame, FrameKind, PLAIN, RESUMES, TAIL, Vm};
+use super::{COROUTINE, FINALIZER, Frame, FrameKind, PLAIN, TAIL, Vm};
 use crate::memory::cell::{Header, Kind, ThreadCell};
 use crate::value::{Ref, Tag, Value};
 use core::mem::offset_of;
@@ -249,7 +249,6 @@ impl Vm {
 
     /// A coroutine runs instead of what ran until now.
     fn enter(&mut self, t: Ref) {
-        self.resumes += 1;
         self.set_status(self.thread, Status::Normal);
         self.set_status(t, Status::Running);
         self.thread = t;
@@ -257,7 +256,6 @@ impl Vm {
 
     /// Whoever resumed a coroutine runs again.
     fn leave(&mut self, t: Ref) {
-        self.resumes -= 1;
         // SAFETY: a thread's cell.
         let resumer = unsafe { core::mem::replace(&mut (*self.thread_cell(t)).resumer, 0) };
         self.thread = resumer;
@@ -273,6 +271,7 @@ impl Vm {
         let waits = f.kind == FrameKind::Resuming && f.pc == crate::stdlib::coroutine::DONE;
         if waits && f.flags & !(TAIL | PLAIN) == 0 && !self.heap.wants_safe_point() {
             // `resume` and what `wrap` made return what they have above their arguments' beginning.
+            self.end_level();
             self.finish_plain(&f, f.base, self.top - f.base);
         } else {
             self.reenter(f.pc);
@@ -281,8 +280,9 @@ impl Vm {
 
     // --- resume --------------------------------------------------------------------------------------
 
-    /// The native function on top resumes the coroutine at its place with the `nargs` values above it.
-    pub(crate) fn resume(&mut self, nargs: u32) -> Result<(), Raise> {
+    /// The native function on top resumes the coroutine at its place with the `nargs` values above it, if
+    /// there is a level left for it.
+    pub(crate) fn resume(&mut self, nargs: u32, is_level: bool) -> Result<(), Raise> {
         let place = self.this().place;
         let t = self.get(place).as_ref();
         let message: &[u8] = match self.thread_status(t) {
@@ -303,7 +303,7 @@ impl Vm {
         let room = self.ensure_stack(values + 64);
         let overflow =
             self.depth + frames + 2 >= self.frame_limit || self.tbc_count + tbc >= self.frame_limit;
-        if room.is_err() || overflow || self.resumes >= RESUMES {
+        if room.is_err() || overflow || !is_level {
             self.error = self.new_string(b"C stack overflow")?;
             self.deliver_failure();
             return Ok(());
@@ -317,6 +317,10 @@ impl Vm {
         unsafe {
             core::ptr::copy(self.slot(base), self.slot(base + values), nargs as usize);
             self.copy_back(t, base, values, frames);
+            // Its natives count as little as in PUC, which has left the C stack that they were on.
+            for depth in frame_base..=self.depth {
+                (*self.frames.wrapping_add(depth as usize)).levels = self.levels;
+            }
             let cell = self.thread_cell(t);
             let from = self.heap.at::<Value>((*cell).body).add(values as usize);
             let from = from.cast::<Frame>().add(frames as usize).cast::<u32>();
@@ -349,9 +353,29 @@ impl Vm {
         unsafe { (*self.thread_cell(self.thread)).frame_base.max(1) }
     }
 
+    /// Depths of the first and the last frame of a coroutine (0: the main program) that runs or has
+    /// resumed one that does.
+    pub(crate) fn frames_within(&self, t: Ref) -> Option<(u32, u32)> {
+        let (mut at, mut last) = (self.thread, self.depth);
+        loop {
+            if at == 0 {
+                return (t == 0).then_some((1, last));
+            }
+            // SAFETY: a thread's cell.
+            let (first, resumer) = unsafe {
+                let cell = self.thread_cell(at);
+                ((*cell).frame_base.max(1), (*cell).resumer)
+            };
+            if at == t {
+                return Some((first, last));
+            }
+            (at, last) = (resumer, first - 1);
+        }
+    }
+
     /// Puts the saved frames of a coroutine on the stacks to be looked at; whoever asked takes them off
-    /// again. Says whether there are any.
-    pub(crate) fn show_thread(&mut self, t: Ref) -> bool {
+    /// again. Says where their values begin, if there are any.
+    pub(crate) fn show_thread(&mut self, t: Ref) -> Option<u32> {
         // SAFETY: a thread's cell.
         let (values, frames) =
             unsafe { ((*self.thread_cell(t)).values, (*self.thread_cell(t)).frames) };
@@ -361,14 +385,29 @@ impl Vm {
             || self.ensure_stack(values + 64).is_err()
             || self.depth + frames + 2 >= self.frame_limit
         {
-            return false;
+            return None;
         }
         self.copy_back(t, base, values, frames);
         // SAFETY: a thread's cell.
         unsafe { (*self.thread_cell(t)).frame_base = self.depth + 1 - frames };
         self.thread = t;
         self.top = base + values;
-        true
+        Some(base)
+    }
+
+    /// Replaces a value that a suspended coroutine keeps.
+    #[cfg(feature = "user")]
+    pub(crate) fn set_kept(&mut self, t: Ref, index: u32, v: Value) {
+        // SAFETY: a thread's cell, and a value of its body.
+        unsafe {
+            let cell = self.thread_cell(t);
+            if index >= (*cell).values {
+                return;
+            }
+            let slot = self.heap.at::<Value>((*cell).body).add(index as usize);
+            self.heap.store_barrier(t, *slot, v);
+            *slot = v;
+        }
     }
 
     /// What [`Vm::show_thread`] changes.
@@ -493,21 +532,22 @@ impl Vm {
 
     // --- close ---------------------------------------------------------------------------------------
 
-    /// The native function on top closes the coroutine at its place, which is suspended or dead.
-    pub(crate) fn close_thread(&mut self) -> Result<(), Raise> {
+    /// The native function on top closes the coroutine at its place, which is suspended or dead, if there
+    /// is a level left for it.
+    pub(crate) fn close_thread(&mut self, is_level: bool) -> Result<(), Raise> {
         let place = self.this().place;
         let t = self.get(place).as_ref();
+        if !is_level {
+            self.error = self.new_string(b"C stack overflow")?;
+            self.deliver_failure();
+            return Ok(());
+        }
         let failed = self.thread_status(t) == Status::Failed;
         // SAFETY: a thread's cell.
         let (values, frames, tbc) = unsafe {
             let cell = self.thread_cell(t);
             ((*cell).values, (*cell).frames, (*cell).tbc)
         };
-        if self.resumes >= RESUMES {
-            self.error = self.new_string(b"C stack overflow")?;
-            self.deliver_failure();
-            return Ok(());
-        }
         self.ensure_stack(values + 64)?;
         self.heap.shade_thread(t);
         let base = place + 1;

@@ -195,10 +195,14 @@ impl Vm {
 
     /// The depth of the function at a level, 0 being the topmost.
     pub(crate) fn level(&self, level: u32) -> Option<u32> {
-        let last = self.first_depth();
-        let mut depth = self.depth;
+        self.level_within(self.first_depth(), self.depth, level)
+    }
+
+    /// The depth of the function at a level among the frames from `first` to `last`, which is topmost.
+    pub(crate) fn level_within(&self, first: u32, last: u32, level: u32) -> Option<u32> {
+        let mut depth = last;
         let mut level = level;
-        while depth >= last {
+        while depth >= first {
             if self.frame(depth).kind != FrameKind::Host {
                 if level == 0 {
                     return Some(depth);
@@ -369,6 +373,17 @@ impl Vm {
         }
     }
 
+    /// Absolute index of the message handler that hears of errors of the function on top, which protects
+    /// nothing yet; or [`NO_HANDLER`].
+    pub(crate) fn outer_handler(&self) -> u32 {
+        let f = self.frame(self.catcher().0);
+        if f.kind == FrameKind::Protecting {
+            f.proto
+        } else {
+            NO_HANDLER
+        }
+    }
+
     /// Whether a frame belongs to a function that closes something after fuel has run out: it may
     /// catch its own errors.
     fn within_closing(&self, depth: u32) -> bool {
@@ -420,11 +435,14 @@ impl Vm {
         }
         match f.kind {
             FrameKind::Resuming => return self.coroutine_failed(raised),
+            // What is closed on the way is as deep as the one who catches.
+            FrameKind::Protecting | FrameKind::Closing => self.levels = f.levels,
             FrameKind::Host => {
                 if self.close_unwinding(f.base)? {
                     return Ok(());
                 }
                 self.top = f.base;
+                self.levels = f.levels;
                 self.unwound = true;
                 if self.fatal {
                     return Err(self.drop_to_host(Raise::Fuel));
@@ -463,7 +481,7 @@ impl Vm {
         // SAFETY: the place is inside the stack.
         unsafe { *self.slot(f.place) = error };
         self.top = f.place + 1;
-        self.reenter(f.failed);
+        self.reenter(u32::from(f.failed));
     }
 
     /// Calls the `__close` of the last variable above a level with the error.
@@ -497,6 +515,7 @@ impl Vm {
             self.depth -= 1;
         }
         let base = self.this().base;
+        self.levels = self.this().levels;
         self.drop_tbc(base);
         self.leave_threads();
         if core::mem::replace(&mut self.fatal, false) {

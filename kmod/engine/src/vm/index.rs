@@ -271,7 +271,7 @@ impl Vm {
                 self.get_slow(result, second, a, Operand::Field(u32::from(i.c())))?;
             }
             Op::Concat => {
-                let n = f.failed;
+                let n = u32::from(f.failed);
                 self.this_mut().failed = 0;
                 // SAFETY: registers of the frame.
                 unsafe { *self.slot(f.base + a + n - 2) = result };

@@ -80,6 +80,7 @@ impl Vm {
             proto,
             extra: 0,
             failed: 0,
+            levels: 0,
             place: 0,
             wanted,
             kind: FrameKind::Lua,

@@ -264,7 +264,9 @@ pub(crate) struct Frame {
     pub extra: u32,
     /// Native: the state to come back with after an error. Lua: operands left of a concatenation, or
     /// which half of a `GetField2` a metamethod is called for.
-    pub failed: u32,
+    pub failed: u16,
+    /// Native that protects, resumes or closes, and the host's: [`Vm::levels`] before it.
+    pub levels: u16,
     /// Native: where the function it called is, and its results will be. Lua: end of the results that
     /// wait for variables to be closed, or 0.
     pub place: u32,
@@ -317,8 +319,10 @@ pub(crate) const USUAL: u32 = 64;
 /// Values and frames beyond the limits that message handlers may use.
 pub(crate) const HANDLER_VALUES: u32 = 1024;
 pub(crate) const HANDLER_FRAMES: u32 = 64;
-/// Coroutines within each other, at most; as many as PUC allows.
-pub(crate) const RESUMES: u32 = 195;
+/// What [`Vm::levels`] may be at most: as many as PUC's C stack allows its main program.
+pub(crate) const LEVELS: u16 = 197;
+/// How many more there may be in a message handler.
+pub(crate) const HANDLER_LEVELS: u16 = 20;
 /// How many functions an environment can bind, and how many reasons a script has.
 pub const HANDLES: usize = 64;
 /// Bytes of the last error's text.
@@ -350,8 +354,10 @@ pub struct Vm {
     pub(crate) unwound: bool,
     /// Fuel has run out: what is open is closed, and nothing catches it.
     pub(crate) fatal: bool,
-    /// Coroutines that were resumed within each other.
-    pub(crate) resumes: u32,
+    /// Native functions that wait for what they protect or resumed, within each other. Each may catch
+    /// what the inner one raised and add to it, so there is a limit; each notes in its frame what this
+    /// was before it, so that whoever catches puts it right.
+    pub(crate) levels: u16,
     /// What was raised last is that a stack has no room.
     pub(crate) overflowed: bool,
     /// The coroutine that runs, or 0.
@@ -400,6 +406,8 @@ pub struct Vm {
     pub(crate) finalizer_top: u32,
     /// The coroutine that ran when it began.
     pub(crate) finalizer_thread: Ref,
+    /// [`Vm::levels`] before it.
+    pub(crate) finalizer_levels: u16,
     /// Fuel of finalizers that run between instructions; while one does, that of the program.
     pub(crate) finalizer_fuel: i64,
     /// The same of the reserve.
@@ -665,6 +673,7 @@ impl Vm {
                 proto,
                 extra: 0,
                 failed: 0,
+                levels: 0,
                 place: 0,
                 wanted: 2,
                 kind: FrameKind::Lua,

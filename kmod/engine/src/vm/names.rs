@@ -429,18 +429,22 @@ impl Vm {
 
     /// Writes `stack traceback:` and a line for every frame from a level on into a buffer.
     pub fn write_traceback(&mut self, buffer: Ref, level: u32) -> Result<(), Raise> {
+        self.write_calls(buffer, self.first_depth(), self.depth, level)
+    }
+
+    /// The same for the frames from `first` to `last`.
+    fn write_calls(&mut self, buffer: Ref, first: u32, last: u32, level: u32) -> Result<(), Raise> {
         self.write(buffer, format_args!("stack traceback:"))?;
-        let Some(mut depth) = self.level(level) else {
+        let Some(mut depth) = self.level_within(first, last, level) else {
             return Ok(());
         };
-        let last = self.first_depth();
-        let total = (last..=depth)
+        let total = (first..=depth)
             .filter(|&d| self.frame(d).kind != FrameKind::Host)
             .count() as u32;
         // What is left out is one more than is said: as PUC has it.
         let long = total > HEAD + TAIL_LINES + 1;
         let mut shown = 0;
-        while depth >= last {
+        while depth >= first {
             if self.frame(depth).kind != FrameKind::Host {
                 if long && shown == HEAD {
                     let skip = total - HEAD - TAIL_LINES - 1;
@@ -456,15 +460,18 @@ impl Vm {
         Ok(())
     }
 
-    /// The same for a coroutine that does not run.
+    /// The same for any coroutine; 0 is the main program.
     pub fn write_thread_traceback(
         &mut self,
         buffer: Ref,
         thread: Ref,
         level: u32,
     ) -> Result<(), Raise> {
+        if let Some((first, last)) = self.frames_within(thread) {
+            return self.write_calls(buffer, first, last, level);
+        }
         let (depth, top, running) = (self.depth, self.top, self.thread);
-        if self.show_thread(thread) {
+        if self.show_thread(thread).is_some() {
             let written = self.write_traceback(buffer, level);
             self.depth = depth;
             self.top = top;

@@ -494,7 +494,7 @@ impl Vm {
                     };
                     return Err(self.type_failure("concatenate", v, Operand::Register(first + at)));
                 }
-                self.this_mut().failed = n;
+                self.this_mut().failed = n as u16;
                 // The last result goes to the first register, and no more is to be done.
                 let operands = [&raw const a, &raw const b];
                 // SAFETY: both are here.

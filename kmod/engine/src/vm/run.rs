@@ -601,7 +601,8 @@ impl Vm {
                                     (*frame).func = func;
                                     (*frame).proto = proto;
                                     (*frame).extra = 0;
-                                    (*frame).failed = 0;
+                                    // Both halves, for a frame is read by words.
+                                    (&raw mut (*frame).failed).cast::<u32>().write(0);
                                     (*frame).place = 0;
                                     // As one word, for it is read as one.
                                     let way = plain_call(i.c.wrapping_sub(1));
