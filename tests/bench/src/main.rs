@@ -61,50 +61,30 @@ fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
     frame::udp(from, to, 4001, port, payload)
 }
 
-fn query() -> Vec<u8> {
-    let mut query = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    query.extend(b"\x03www\x06static\x07Example\x03com\0\0\x01\0\x01");
-    query
+/// The bytes of a file in hexadecimal with comments, such as are sent in the kernel too.
+fn payload(text: &str) -> Vec<u8> {
+    let digits: Vec<char> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .flat_map(str::chars)
+        .collect();
+    let byte = |pair: &[char]| u8::from_str_radix(&String::from_iter(pair), 16);
+    let bytes: Result<_, _> = digits.chunks(2).map(byte).collect();
+    bytes.expect("hexadecimal digits")
 }
 
-/// A ClientHello of about the size that browsers send.
+fn query() -> Vec<u8> {
+    payload(include_str!("../packets/dns.hex"))
+}
+
+/// A segment with a ClientHello.
 fn hello() -> Vec<u8> {
-    let name = b"www.example.com";
-    let extension = |kind: u16, body: &[u8]| {
-        let mut all = kind.to_be_bytes().to_vec();
-        all.extend((body.len() as u16).to_be_bytes());
-        all.extend(body);
-        all
-    };
-    let mut server = ((name.len() + 3) as u16).to_be_bytes().to_vec();
-    server.push(0);
-    server.extend((name.len() as u16).to_be_bytes());
-    server.extend(name);
-    let extensions = [
-        extension(0x0a0a, &[]),
-        extension(23, &[]),
-        extension(0, &server),
-        extension(43, &[4, 3, 4, 3, 3]),
-        extension(21, &[0; 360]),
-    ]
-    .concat();
-    let mut body = vec![3, 3];
-    body.extend([7; 32]);
-    body.push(32);
-    body.extend([9; 32]);
-    body.extend([0, 4, 0x13, 1, 0x13, 2, 1, 0]);
-    body.extend((extensions.len() as u16).to_be_bytes());
-    body.extend(extensions);
-    let mut record = vec![22, 3, 1];
-    record.extend((body.len() as u16 + 4).to_be_bytes());
-    record.extend([1, 0]);
-    record.extend((body.len() as u16).to_be_bytes());
-    record.extend(body);
     let [from, to] = addresses();
     let tcp = Tcp {
         flags: flag::ACK | flag::PSH,
         ..Tcp::default()
     };
+    let record = payload(include_str!("../packets/tls.hex"));
     frame::tcp(from, to, (4001, 443), &tcp, &record)
 }
 

@@ -18,6 +18,7 @@ use nix::sys::socket::{
 use crate::words::Words;
 
 const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
+const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// Prints one line a batch: instructions a frame, the sending itself included.
@@ -30,9 +31,21 @@ pub fn main(words: &Words) -> Result<()> {
     let batches = words.number("batches", 5)?;
     let count = words.number("count", 2000)?;
     let sources = u8::try_from(words.number("sources", 1)?)?.max(1);
+    let protocol = match words.optional("proto") {
+        None | Some("udp") => UDP,
+        Some("tcp") => TCP,
+        Some(other) => bail!("'{other}' is neither udp nor tcp"),
+    };
+    let payload = match words.optional("payload") {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| path.to_owned())?;
+            from_hex(&text).with_context(|| path.to_owned())?
+        }
+        None => vec![b'x'; length.saturating_sub(HEADERS)],
+    };
 
     let frames: Vec<_> = (0..sources)
-        .map(|n| frame(mac, [10, 1, 0, 2 + n], port, length))
+        .map(|n| frame(mac, [10, 1, 0, 2 + n], protocol, port, &payload))
         .collect();
     let packet = socket(
         AddressFamily::Packet,
@@ -113,40 +126,72 @@ fn link_address(index: u32) -> Result<LinkAddr> {
         .context("making a link address")
 }
 
-/// An Ethernet frame with a UDP packet to 10.2.0.2, `length` bytes without the checksum.
-fn frame(mac: [u8; 6], source: [u8; 4], port: u16, length: usize) -> Vec<u8> {
-    const HEADERS: usize = 14 + 20 + 8;
-    let payload = length.saturating_sub(HEADERS);
-    let mut out = Vec::with_capacity(HEADERS + payload);
-    out.extend(mac);
-    out.extend([2, 0, 0, 0, 0, 1]);
-    out.extend(ETHERTYPE_IPV4);
+/// Bytes of the headers of Ethernet, IPv4 and UDP.
+const HEADERS: usize = 14 + 20 + 8;
+
+/// Bytes in hexadecimal, with comments behind `#`.
+fn from_hex(text: &str) -> Result<Vec<u8>> {
+    let digits: String = text
+        .lines()
+        .flat_map(|line| line.split('#').take(1))
+        .flat_map(str::split_whitespace)
+        .collect();
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| {
+            let pair = digits.get(at..at + 2);
+            pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())
+                .with_context(|| format!("digit {at} begins no byte"))
+        })
+        .collect()
+}
+
+/// An Ethernet frame with a packet to 10.2.0.2, whose transport checksum is 0.
+fn frame(mac: [u8; 6], source: [u8; 4], protocol: u8, port: u16, payload: &[u8]) -> Vec<u8> {
+    let mut segment: Vec<u8> = [5000_u16.to_be_bytes(), port.to_be_bytes()].concat();
+    if protocol == TCP {
+        // Numbers, five words of header, ACK and PSH, a window.
+        segment.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 0x20, 0, 0, 0, 0, 0]);
+    } else {
+        segment.extend(((8 + payload.len()) as u16).to_be_bytes());
+        // No checksum, which IPv4 allows.
+        segment.extend([0, 0]);
+    }
     let mut ip = vec![0x45, 0];
-    ip.extend(((20 + 8 + payload) as u16).to_be_bytes());
-    ip.extend([0, 0, 0x40, 0, 64, UDP, 0, 0]);
+    ip.extend(((20 + segment.len() + payload.len()) as u16).to_be_bytes());
+    ip.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
     ip.extend(source);
     ip.extend([10, 2, 0, 2]);
     let sum = crate::checksum::internet(&ip).to_be_bytes();
     ip[10..12].copy_from_slice(&sum);
-    out.extend(ip);
-    out.extend(5000_u16.to_be_bytes());
-    out.extend(port.to_be_bytes());
-    out.extend(((8 + payload) as u16).to_be_bytes());
-    // No UDP checksum, which IPv4 allows.
-    out.extend([0, 0]);
-    out.resize(HEADERS + payload, b'x');
-    out
+    let ethernet = [&mac[..], &[2, 0, 0, 0, 0, 1], &ETHERTYPE_IPV4].concat();
+    [&ethernet, &ip, &segment, payload].concat()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::{TCP, UDP, frame, from_hex};
+
     #[test]
-    fn frames_have_the_length_asked_for() {
-        for length in [42, 64, 1500] {
-            let frame = super::frame([2; 6], [10, 1, 0, 2], 53, length);
-            assert_eq!(frame.len(), length);
+    fn frames_carry_their_payload() {
+        for (protocol, headers) in [(UDP, 42), (TCP, 54)] {
+            let frame = frame([2; 6], [10, 1, 0, 2], protocol, 53, b"payload");
+            assert_eq!(frame.len(), headers + 7);
+            assert_eq!(frame[headers..], *b"payload");
             assert_eq!(crate::checksum::internet(&frame[14..34]), 0);
+            assert_eq!(frame[23], protocol);
             assert_eq!(frame[36..38], [0, 53]);
+        }
+    }
+
+    #[test]
+    fn payloads_are_read_from_hexadecimal() {
+        assert_eq!(
+            from_hex("# a comment\n00ff 10 # another\n7f\n").unwrap(),
+            [0, 0xff, 0x10, 0x7f]
+        );
+        for odd in ["0", "0g", "é"] {
+            assert!(from_hex(odd).unwrap_err().to_string().contains("digit 0"));
         }
     }
 }

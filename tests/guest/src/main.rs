@@ -34,7 +34,7 @@ const TOOLS: [Tool; 2] = [
     (
         "blast",
         &[
-            "dev", "mac", "length", "port", "batches", "count", "sources",
+            "dev", "mac", "length", "proto", "port", "payload", "batches", "count", "sources",
         ],
         blast::main,
     ),

@@ -48,7 +48,7 @@ enum Task {
         /// In a kernel, in executed instructions.
         #[arg(long)]
         kernel: bool,
-        /// What one packet's instructions are spent on, with a script of tests/bench: accept, udp53, count, loop.
+        /// What one packet's instructions are spent on, with a script of tests/bench: accept, count, packets/dns…
         #[arg(
             long,
             value_name = "SCRIPT",
