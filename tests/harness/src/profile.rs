@@ -26,6 +26,8 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 const KERNEL: u64 = 1 << 63;
 /// Whose functions are listed.
 const MODULES: [&str; 3] = ["xt_LUA", "x_tables", "ip_tables"];
+/// What the kernel's own functions for memory are listed as: the packet's way uses them too.
+const MEMORY: &str = "memory of the kernel, the packet's way included";
 /// Functions with fewer instructions a packet than this are not.
 const WORTH_LISTING: f64 = 1.0;
 
@@ -182,11 +184,26 @@ fn count(log: impl BufRead, symbols: &[Symbol]) -> Result<HashMap<(String, Strin
         else {
             continue;
         };
-        if MODULES.contains(&module.as_str()) {
-            *counts.entry((module.clone(), name.clone())).or_default() += 1;
-        }
+        let group = match module.as_str() {
+            "" if is_of_memory(name) => MEMORY,
+            module if MODULES.contains(&module) => module,
+            _ => continue,
+        };
+        *counts.entry((group.to_owned(), name.clone())).or_default() += 1;
     }
     Ok(counts)
+}
+
+/// Whether a function of the kernel copies, fills or compares memory; variants have names with ends.
+fn is_of_memory(name: &str) -> bool {
+    let name = name.trim_start_matches('_');
+    let is = |of: &&str| {
+        name.strip_prefix(*of)
+            .is_some_and(|end| end.is_empty() || end.starts_with('_'))
+    };
+    ["memcpy", "memmove", "memset", "memcmp"]
+        .iter()
+        .any(|of| is(of))
 }
 
 /// `Trace 0: 0x7f… [cs_base/pc/flags/cflags] name`
@@ -199,7 +216,7 @@ fn table(counts: &HashMap<(String, String), u64>, packets: u32) -> String {
     // No trace has more lines than a u32 counts.
     let each = |count: u64| f64::from(count as u32) / f64::from(packets);
     let mut out = format!("{:>12}  function, over {packets} packets\n", "instructions");
-    for module in MODULES {
+    for module in MODULES.into_iter().chain([MEMORY]) {
         let mut own: Vec<_> = counts.iter().filter(|((of, _), _)| of == module).collect();
         own.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), (*name).clone()));
         let sum: u64 = own.iter().map(|(_, count)| **count).sum();
@@ -220,7 +237,8 @@ mod tests {
     #[test]
     fn profile() {
         let said = "READY\nDONE\nPACKETS 2\nffffffffc0000000 t first\t[xt_LUA]\n\
-                    ffffffffc0000010 T second\t[xt_LUA]\nffffffff81000000 T other\n";
+                    ffffffffc0000010 T second\t[xt_LUA]\nffffffff81000000 T __memset\n\
+                    ffffffff81000010 T other\n";
         let (packets, symbols) = parse(said).unwrap();
         let line = |pc: &str| format!("Trace 0: 0x7f00 [00000000/{pc}/0000/ff] x\n");
         let log = line("ffffffffc0000004")
@@ -228,12 +246,15 @@ mod tests {
             + &line("ffffffffc0000012")
             + &line("00007f0000000000")
             + &line("ffffffff81000001")
+            + &line("ffffffff81000011")
             + "IN:\n";
         let table = table(&count(log.as_bytes(), &symbols).unwrap(), packets);
         assert!(
             table.contains("         1.5  xt_LUA\n         1.0    second\n"),
             "{table}"
         );
+        assert!(table.contains("         0.5    __memset\n"), "{table}");
+        assert!(!table.contains("other"), "{table}");
         assert_eq!(address_of("Trace 0: 0x7f [0/ff/0/0]"), Some(255));
         assert!(parse("PACKETS 0\n").is_err());
     }

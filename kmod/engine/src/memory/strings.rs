@@ -54,6 +54,19 @@ impl Heap {
         Ok((r, self.at(body)))
     }
 
+    /// A string of so many bytes that `write` gives all their values.
+    #[inline(always)]
+    pub fn new_string_by(
+        &mut self,
+        len: usize,
+        write: impl FnOnce(&mut [u8]),
+    ) -> Result<Value, OutOfMemory> {
+        let (r, to) = self.new_raw(len)?;
+        // SAFETY: the new string has that many bytes, which are nobody else's.
+        write(unsafe { core::slice::from_raw_parts_mut(to, len) });
+        Ok(Value::object(Tag::Str, r))
+    }
+
     /// A string as long as another one, made of its bytes by `change`, which gets those and the new ones.
     pub fn changed(&mut self, of: Ref, change: fn(&[u8], &mut [u8])) -> Result<Value, OutOfMemory> {
         let len = self.string_bytes(of).len();
@@ -439,17 +452,14 @@ pub(crate) fn siphash(key: [u64; 2], bytes: &[u8]) -> u64 {
         key[0] ^ 0x6c79_6765_6e65_7261,
         key[1] ^ 0x7465_6462_7974_6573,
     ];
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        let m = word.iter().rev().fold(0, |m, &b| m << 8 | u64::from(b));
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        let m = u64::from_le_bytes(*word);
         v[3] ^= m;
         sip_round(&mut v);
         v[0] ^= m;
     }
-    let mut last = (bytes.len() as u64) << 56;
-    for (i, &b) in words.remainder().iter().enumerate() {
-        last |= u64::from(b) << (8 * i);
-    }
+    let last = (bytes.len() as u64) << 56 | short_word(rest);
     v[3] ^= last;
     sip_round(&mut v);
     v[0] ^= last;
@@ -458,6 +468,23 @@ pub(crate) fn siphash(key: [u64; 2], bytes: &[u8]) -> u64 {
     sip_round(&mut v);
     sip_round(&mut v);
     v[0] ^ v[1] ^ v[2] ^ v[3]
+}
+
+/// Less than eight bytes as the low end of a little-endian word.
+#[inline(always)]
+fn short_word(bytes: &[u8]) -> u64 {
+    let (len, shift) = (bytes.len(), |at: usize| 8 * at as u32);
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        // The two may overlap, where they agree.
+        let last = u64::from(u32::from_le_bytes(*last)) << shift(len - 4);
+        return u64::from(u32::from_le_bytes(*first)) | last;
+    }
+    match *bytes {
+        [a] => u64::from(a),
+        [a, b] => u64::from(a) | u64::from(b) << 8,
+        [a, b, c] => u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16,
+        _ => 0,
+    }
 }
 
 #[inline(always)]

@@ -8,6 +8,43 @@ use crate::value::{Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
 
+/// `v.name` for a packet value by the name's field id, if that is neither an error nor takes memory that
+/// must be collected first. `None` says nothing.
+#[inline(never)]
+pub fn quick(vm: &mut Vm, v: Value, field_id: u16) -> Option<Value> {
+    if v.tag != Tag::Packet || v.aux != vm.packet.serial() || vm.packet.packet().is_none() {
+        return None;
+    }
+    let field = fields::field(fields::path_of(v.payload as u8, field_id))?;
+    match field.what {
+        What::Method(method) => Some(library::method(method)),
+        // Texts that are made anew; what connection tracking is asked for.
+        What::InputName
+        | What::OutputName
+        | What::EthSource
+        | What::EthDestination
+        | What::Connection(_)
+        | What::View(Kind::Ct) => None,
+        _ => match vm.packet.read(field) {
+            Got::Nil => Some(Value::NIL),
+            Got::Flag(flag) => Some(Value::boolean(flag)),
+            Got::Int(n) => Some(Value::int(n)),
+            Got::Addr4(address) => Some(addr4(address)),
+            Got::View(kind, offset) => Some(vm.packet.view(kind, offset)),
+            Got::Bytes(offset, len) => {
+                vm.packet.bytes(offset, len)?;
+                Some(vm.packet.show(offset, len))
+            }
+            Got::Dissected => {
+                // As for the whole: the next loop or call sees that there is none left.
+                vm.fuel = vm.fuel.saturating_sub(1);
+                super::dissect::quick(vm, v, field)
+            }
+            Got::Addr6(_) | Got::Name(_) | Got::Text(_) => None,
+        },
+    }
+}
+
 /// `v.name` for a packet value, by the name's field id.
 pub fn get_id(vm: &mut Vm, v: Value, field_id: u16) -> Result<Value, Raise> {
     // The first field that is asked for: from here on the headers are known.
@@ -16,15 +53,16 @@ pub fn get_id(vm: &mut Vm, v: Value, field_id: u16) -> Result<Value, Raise> {
         return Ok(value);
     }
     let kind = check(vm, v)?;
-    if let Some(field) = fields::field(fields::path_of(kind as u8, field_id)) {
-        get_field(vm, v, field)
-    } else {
-        let name = fields::names()
-            .get(usize::from(field_id))
-            .copied()
-            .unwrap_or("");
-        Err(unknown(vm, kind, name.as_bytes()))
-    }
+    let field = by_id(vm, kind, field_id)?;
+    get_field(vm, v, field)
+}
+
+/// The field of a view that a name means, by the name's field id.
+fn by_id(vm: &mut Vm, kind: Kind, field_id: u16) -> Result<&'static Field, Raise> {
+    fields::field(fields::path_of(kind as u8, field_id)).ok_or_else(|| {
+        let name = fields::names().get(usize::from(field_id));
+        unknown(vm, kind, name.copied().unwrap_or("").as_bytes())
+    })
 }
 
 /// `v[key]` for a packet value.
@@ -56,9 +94,33 @@ pub fn get_path(vm: &mut Vm, v: Value, path: u16) -> Result<Option<Value>, Raise
     }
 }
 
+/// `v.name = value` for a packet value by the name's field id, if that is neither an error nor changes a
+/// string that a script has. `false` says nothing.
+#[inline(never)]
+pub fn quick_set(vm: &mut Vm, v: Value, field_id: u16, value: Value) -> bool {
+    if v.tag != Tag::Packet || v.aux != vm.packet.serial() || vm.packet.packet().is_none() {
+        return false;
+    }
+    match fields::field(fields::path_of(v.payload as u8, field_id)) {
+        Some(field) if field.writable => super::assign::quick(vm, field, value),
+        _ => false,
+    }
+}
+
+/// `v.name = value` for a packet value, by the name's field id.
+pub fn set_id(vm: &mut Vm, v: Value, field_id: u16, value: Value) -> Result<(), Raise> {
+    let kind = check(vm, v)?;
+    let field = by_id(vm, kind, field_id)?;
+    write(vm, field, value)
+}
+
 /// `v[key] = value` for a packet value.
 pub fn set(vm: &mut Vm, v: Value, key: Value, value: Value) -> Result<(), Raise> {
     let field = lookup(vm, v, key)?;
+    write(vm, field, value)
+}
+
+fn write(vm: &mut Vm, field: &'static Field, value: Value) -> Result<(), Raise> {
     if !field.writable {
         let kind = field.kind.name();
         return Err(vm.error(format_args!(
@@ -168,13 +230,7 @@ pub const fn addr4(address: u32) -> Value {
 /// Bytes of the packet as a string: where they are, or copied if they are not linear.
 pub fn bytes(vm: &mut Vm, offset: u32, len: u32) -> Result<Value, Raise> {
     if vm.packet.bytes(offset, len).is_some() {
-        vm.packet.set_shown(true);
-        let payload = u64::from(offset) | u64::from(len) << 32;
-        return Ok(Value {
-            tag: Tag::Bytes,
-            aux: vm.packet.serial(),
-            payload,
-        });
+        return Ok(vm.packet.show(offset, len));
     }
     vm.charge(u64::from(len) / 64)?;
     let buffer = vm.new_buffer(len as usize)?;

@@ -10,6 +10,27 @@ use crate::value::{Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::Raise;
 
+/// Writes a number or a flag of a header, if that is neither an error nor changes a string that a script
+/// has. `false` says nothing: the packet is as it was, or [`assign`] will say what is wrong with it.
+pub fn quick(vm: &mut Vm, field: &Field, value: Value) -> bool {
+    let n = match (field.what, value.tag) {
+        (What::Int, Tag::Int) => u32::try_from(value.as_int()).ok(),
+        (What::Flag, Tag::True) => Some(1),
+        (What::Flag, Tag::False) => Some(0),
+        _ => None,
+    };
+    let (Some(n), false) = (n, vm.packet.is_shown()) else {
+        return false;
+    };
+    vm.packet.locate();
+    let bits = vm.packet.bits(field).filter(|bits| n <= bits.mask());
+    let done = bits.and_then(|bits| vm.packet.put_bits(bits, n));
+    vm.packet.changed();
+    // As for the whole: the next loop or call sees that there is none left.
+    vm.fuel = vm.fuel.saturating_sub(2);
+    done == Some(Ok(()))
+}
+
 /// Writes a field that may be written. Strings that show bytes of the packet are copied first, so
 /// that they stay what they were.
 pub fn assign(vm: &mut Vm, field: &'static Field, value: Value) -> Result<(), Raise> {
@@ -45,14 +66,14 @@ pub fn assign(vm: &mut Vm, field: &'static Field, value: Value) -> Result<(), Ra
             }
             let at = if field.what == What::EchoId { 4 } else { 6 };
             let at = vm.packet.places.l4.wrapping_add(at);
-            vm.packet.put(at, &n.to_be_bytes(), Cover::Transport)
+            vm.packet.put(at, n.to_be_bytes(), Cover::Transport)
         }
         What::Mss => {
             let n = number(vm, field, value, 0xffff)? as u16;
             let Some(at) = vm.packet.tcp_option(2, 4) else {
                 return Err(absent(vm, field));
             };
-            vm.packet.put(at, &n.to_be_bytes(), Cover::Transport)
+            vm.packet.put(at, n.to_be_bytes(), Cover::Transport)
         }
         _ => bits(vm, field, value)?,
     };
@@ -72,26 +93,15 @@ fn bits(vm: &mut Vm, field: &Field, value: Value) -> Result<Result<(), Refused>,
         }
         _ => number(vm, field, value, bits.mask())?,
     };
-    let Some(at) = vm.packet.header_at(bits.header) else {
-        return Err(absent(vm, field));
-    };
     if bits.header == Header::Ports && vm.packet.places.transport == Transport::Ports {
         return Err(vm.error(format_args!(
             "the ports of this protocol cannot be written: its checksum is not TCP's or UDP's"
         )));
     }
-    let at = at.wrapping_add(u32::from(bits.word).wrapping_mul(4));
-    let Some(old) = vm.packet.u32_at(at) else {
-        return Err(absent(vm, field));
-    };
-    let shift = u32::from(bits.shift);
-    let word = old & !bits.mask().unbounded_shl(shift) | n.unbounded_shl(shift);
-    let cover = match bits.header {
-        Header::V4 => Cover::Network,
-        Header::V6 | Header::Arp => Cover::Nothing,
-        _ => Cover::Transport,
-    };
-    Ok(vm.packet.put(at, &word.to_be_bytes(), cover))
+    match vm.packet.put_bits(bits, n) {
+        Some(done) => Ok(done),
+        None => Err(absent(vm, field)),
+    }
 }
 
 fn address(
@@ -106,12 +116,12 @@ fn address(
             let at = l3.wrapping_add(if source { 12 } else { 16 });
             Ok(vm
                 .packet
-                .put(at, &(value.payload as u32).to_be_bytes(), Cover::Addresses))
+                .put(at, (value.payload as u32).to_be_bytes(), Cover::Addresses))
         }
         (Network::V6, Tag::Addr6) => {
             let bytes = vm.heap.addr6(value.as_ref());
             let at = l3.wrapping_add(if source { 8 } else { 24 });
-            Ok(vm.packet.put(at, &bytes, Cover::Addresses))
+            Ok(vm.packet.put(at, bytes, Cover::Addresses))
         }
         (Network::V4, Tag::Addr6) | (Network::V6, Tag::Addr4) => Err(vm.error(format_args!(
             "field '{}' of this packet is an address of the other IP version",

@@ -6,8 +6,10 @@
 //! three ways, each falling back on the next:
 //!
 //! 1. [`Current::fast_path`]: the header has a window, so the field is a load, a shift and a mask;
-//! 2. [`read`]: anything else that needs no memory of the environment;
-//! 3. the environment makes a value of what that answered (strings, IPv6 addresses, tables).
+//! 2. [`access::quick`]: anything else that is usual and cannot fail;
+//! 3. [`access::get`]: everything, with errors and whatever memory it takes.
+//!
+//! [`read`] is the part of the last two that needs no memory of the environment.
 
 pub mod access;
 pub mod address;
@@ -123,6 +125,21 @@ impl Current {
             aux: self.hand.serial(),
             payload,
         }
+    }
+
+    /// Bytes of the packet as a string value that shows them, for the engine's own use.
+    pub(crate) fn bytes_value(&self, offset: u32, len: u32) -> Value {
+        Value {
+            tag: Tag::Bytes,
+            aux: self.hand.serial(),
+            payload: u64::from(offset) | u64::from(len) << 32,
+        }
+    }
+
+    /// The same for a script, which may keep it: from now on a write copies it first.
+    pub(crate) fn show(&mut self, offset: u32, len: u32) -> Value {
+        self.set_shown(true);
+        self.bytes_value(offset, len)
     }
 
     /// Whether `v` is the packet at hand itself.
@@ -253,6 +270,7 @@ impl Current {
     }
 
     /// Copies bytes of the packet; false when they do not all exist.
+    #[inline]
     pub(crate) fn fetch(&self, offset: u32, to: &mut [u8]) -> bool {
         self.hand
             .packet()

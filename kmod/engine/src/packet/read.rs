@@ -4,7 +4,7 @@
 use super::Current;
 use super::fields::{Bits, Field, Kind, What};
 use super::locate::{Network, Transport};
-use crate::host::at_hand::Header;
+use crate::host::at_hand::{Header, Place};
 use crate::host::{FAMILY_ARP, FAMILY_BRIDGE, FAMILY_IPV4, FAMILY_IPV6, FAMILY_NETDEV, IFNAME_LEN};
 
 /// What a field holds. The environment makes a value of it.
@@ -346,7 +346,8 @@ impl Current {
     }
 
     pub(super) fn ports(&self) -> Option<u32> {
-        self.u32_at(self.header_at(Header::Ports)?)
+        let open = self.hand.word(const { Place::new(Header::Ports, 0) });
+        open.or_else(|| self.u32_at(self.header_at(Header::Ports)?))
     }
 
     /// Protocol, the lower end's address and port, the higher end's: the same both ways.

@@ -6,7 +6,9 @@
 //! header alone: then addresses and length count, and nothing else.
 
 use super::Current;
-use super::locate::{Network, Transport};
+use super::fields::Bits;
+use super::locate::{Network, Places, Transport};
+use crate::host::at_hand::Header;
 use crate::host::{Packet, Refused};
 
 /// Which checksums see a write.
@@ -44,6 +46,21 @@ impl Sum {
         match pairs.remainder() {
             [last] => self.word(u16::from_be_bytes([*last, 0])),
             _ => self,
+        }
+    }
+
+    /// The sum of an even number of bytes; `odd` says that the first is the low half of a word.
+    #[inline]
+    fn of<const N: usize>(bytes: &[u8; N], odd: bool) -> Self {
+        let (words, _) = bytes.as_chunks::<2>();
+        let sum = words
+            .iter()
+            .fold(Self(0), |sum, word| sum.word(u16::from_be_bytes(*word)));
+        if odd {
+            // The sum of swapped words is the swapped sum (RFC 1071).
+            Self(u64::from(sum.fold().swap_bytes()))
+        } else {
+            sum
         }
     }
 
@@ -107,39 +124,70 @@ impl Current {
             && self.packet().is_some_and(Packet::checksum_is_partial)
     }
 
-    /// Writes bytes into headers, and updates the checksums that cover them.
-    pub fn put(&mut self, at: u32, bytes: &[u8], cover: Cover) -> Result<(), Refused> {
-        let places = self.places;
+    /// Writes bytes, an even number of them, into headers, and updates the checksums that cover them.
+    pub fn put<const N: usize>(
+        &mut self,
+        at: u32,
+        bytes: [u8; N],
+        cover: Cover,
+    ) -> Result<(), Refused> {
+        let Places {
+            network,
+            transport,
+            l3,
+            l4,
+            ..
+        } = self.places;
         let v4_check = match cover {
-            Cover::Network | Cover::Addresses if places.network == Network::V4 => {
-                Some(places.l3.wrapping_add(10))
+            Cover::Network | Cover::Addresses if network == Network::V4 => {
+                Some(l3.wrapping_add(10))
             }
             _ => None,
         };
-        let partial = self.is_partial();
+        let partial = cover != Cover::Network && self.is_partial();
         let l4_check = match cover {
             // ICMP has no pseudo header.
-            Cover::Addresses if places.transport != Transport::Icmp => self.transport_check(),
+            Cover::Addresses if transport != Transport::Icmp => self.transport_check(),
             Cover::Transport if !partial => self.transport_check(),
             _ => None,
         };
-        let mut end = at.checked_add(bytes.len() as u32).ok_or(Refused)?;
+        let mut end = at.checked_add(N as u32).ok_or(Refused)?;
         for check in [v4_check, l4_check].into_iter().flatten() {
             end = end.max(check.wrapping_add(2));
         }
         let data = self.hand.writable(end)?;
-        let range = at as usize..(at as usize).wrapping_add(bytes.len());
-        let target = data.get_mut(range).ok_or(Refused)?;
-        let odd = cover == Cover::Transport && at.wrapping_sub(places.l4) & 1 != 0;
-        let (old, new) = (Sum(0).bytes(target, odd), Sum(0).bytes(bytes, odd));
-        target.copy_from_slice(bytes);
+        let target = data.get_mut(at as usize..).ok_or(Refused)?;
+        let target = target.first_chunk_mut::<N>().ok_or(Refused)?;
+        let odd = cover == Cover::Transport && at.wrapping_sub(l4) & 1 != 0;
+        let (old, new) = (Sum::of(target, odd), Sum::of(&bytes, odd));
+        *target = bytes;
         if let Some(check) = v4_check {
             rewrite(data, check, |field| updated(field, old, new))?;
         }
         if let Some(check) = l4_check {
-            update_transport(data, check, places.transport, partial, old, new)?;
+            update_transport(data, check, transport, partial, old, new)?;
         }
         Ok(())
+    }
+
+    /// Writes a field that is some bits of a word; `None` when the packet has no such field that could be
+    /// written.
+    #[inline]
+    pub fn put_bits(&mut self, bits: Bits, n: u32) -> Option<Result<(), Refused>> {
+        if bits.header == Header::Ports && self.places.transport == Transport::Ports {
+            return None;
+        }
+        let at = self.header_at(bits.header)?;
+        let at = at.wrapping_add(u32::from(bits.word).wrapping_mul(4));
+        let old = self.u32_at(at)?;
+        let shift = u32::from(bits.shift);
+        let word = old & !bits.mask().unbounded_shl(shift) | n.unbounded_shl(shift);
+        let cover = match bits.header {
+            Header::V4 => Cover::Network,
+            Header::V6 | Header::Arp => Cover::Nothing,
+            _ => Cover::Transport,
+        };
+        Some(self.put(at, word.to_be_bytes(), cover))
     }
 
     /// Replaces the payload of TCP, UDP, ICMP or ICMPv6, of any length; the caller has checked that

@@ -80,10 +80,10 @@ fn write_all(current: &mut Current, random: &mut Random) -> usize {
             let l3 = current.places.l3;
             if current.places.network == Network::V4 {
                 let at = l3 + if source { 12 } else { 16 };
-                return current.put(at, &wide[..4], Cover::Addresses);
+                return current.put::<4>(at, wide[..4].try_into().unwrap(), Cover::Addresses);
             }
             let at = l3 + if source { 8 } else { 24 };
-            current.put(at, &wide, Cover::Addresses)
+            current.put::<16>(at, wide[..].try_into().unwrap(), Cover::Addresses)
         };
         match field.what {
             What::SourceAddress => address(current, true).unwrap(),
@@ -92,7 +92,9 @@ fn write_all(current: &mut Current, random: &mut Random) -> usize {
                 let Some(at) = current.tcp_option(2, 4) else {
                     continue;
                 };
-                current.put(at, &wide[..2], Cover::Transport).unwrap();
+                current
+                    .put::<2>(at, wide[..2].try_into().unwrap(), Cover::Transport)
+                    .unwrap();
             }
             What::Int | What::Flag => {
                 let Some(bits) = current.bits(field) else {
@@ -110,7 +112,7 @@ fn write_all(current: &mut Current, random: &mut Random) -> usize {
                     Header::V6 | Header::Arp => Cover::Nothing,
                     _ => Cover::Transport,
                 };
-                current.put(at, &word.to_be_bytes(), cover).unwrap();
+                current.put(at, word.to_be_bytes(), cover).unwrap();
                 current.changed();
                 current.locate();
                 assert_eq!(
@@ -206,7 +208,7 @@ fn udp_without_a_checksum_stays_without() {
     bytes[26..28].fill(0);
     let mut packet = UserPacket::new(&bytes);
     with(&mut packet, |current| {
-        current.put(22, &[0, 99], Cover::Transport).unwrap();
+        current.put(22, [0, 99], Cover::Transport).unwrap();
         current.changed();
         current.locate();
         current.replace_payload(b"longer than before").unwrap();
@@ -221,7 +223,7 @@ fn a_checksum_that_was_wrong_stays_wrong() {
     bytes[26] ^= 0x10;
     let mut packet = UserPacket::new(&bytes);
     with(&mut packet, |current| {
-        current.put(22, &[0, 99], Cover::Transport).unwrap();
+        current.put(22, [0, 99], Cover::Transport).unwrap();
     });
     assert_eq!(
         frame::faults(&packet.bytes(), false),
@@ -236,7 +238,7 @@ fn a_later_fragment_changes_its_addresses_alone() {
     let mut packet = UserPacket::new(&fragment);
     with(&mut packet, |current| {
         assert_eq!(current.places.transport, Transport::None);
-        current.put(16, &[10, 9, 9, 9], Cover::Addresses).unwrap();
+        current.put(16, [10, 9, 9, 9], Cover::Addresses).unwrap();
         assert_eq!(current.replace_payload(b"x"), Err(Refused));
     });
     let after = packet.bytes();

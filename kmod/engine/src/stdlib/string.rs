@@ -19,7 +19,7 @@ pub const NATIVES: &[NativeDef] = &[
     NativeDef::new("gmatch", matching::gmatch),
     NativeDef::new("gsub", matching::gsub),
     NativeDef::new("len", len),
-    NativeDef::new("lower", lower),
+    NativeDef::new("lower", lower_case),
     NativeDef::new("match", matching::find_captures),
     NativeDef::new("pack", packing::pack),
     NativeDef::new("packsize", packing::packsize),
@@ -134,21 +134,33 @@ fn changed(vm: &mut Vm, f: &Args, change: fn(&[u8], &mut [u8])) -> Result<Step, 
     Ok(Step::Return(1))
 }
 
-/// The bytes from `first` to `last` of each eight, with the bit flipped that tells cases apart.
+/// The top bits of those of eight bytes that are from `first` to `last`, which are below 128.
 #[inline(always)]
-fn flip(from: &[u8], to: &mut [u8], first: u8, last: u8) {
+const fn between(word: u64, first: u8, last: u8) -> u64 {
     const TOPS: u64 = 0x8080_8080_8080_8080;
     const ONES: u64 = 0x0101_0101_0101_0101;
     // Below 128 adding this reaches the top bit from `first` on, and from behind `last` on.
-    let above = ONES.wrapping_mul(u64::from(128u8.wrapping_sub(first)));
-    let behind = ONES.wrapping_mul(u64::from(127u8.wrapping_sub(last)));
+    let above = ONES.wrapping_mul(128u8.wrapping_sub(first) as u64);
+    let behind = ONES.wrapping_mul(127u8.wrapping_sub(last) as u64);
+    let low = word & !TOPS;
+    low.wrapping_add(above) & !low.wrapping_add(behind) & !word & TOPS
+}
+
+/// Whether ASCII text has a letter that [`lower`] changes.
+pub fn has_upper(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    let upper = |word: &[u8; 8]| between(u64::from_le_bytes(*word), b'A', b'Z') != 0;
+    words.iter().any(upper) || rest.iter().any(u8::is_ascii_uppercase)
+}
+
+/// The bytes from `first` to `last` of each eight, with the bit flipped that tells cases apart.
+#[inline(always)]
+fn flip(from: &[u8], to: &mut [u8], first: u8, last: u8) {
     let (words, rest) = from.as_chunks::<8>();
     let (changed, changed_rest) = to.as_chunks_mut::<8>();
     for (word, to) in words.iter().zip(changed) {
         let word = u64::from_le_bytes(*word);
-        let low = word & !TOPS;
-        let inside = low.wrapping_add(above) & !low.wrapping_add(behind) & !word & TOPS;
-        *to = (word ^ inside >> 2).to_le_bytes();
+        *to = (word ^ between(word, first, last) >> 2).to_le_bytes();
     }
     for (b, to) in rest.iter().zip(changed_rest) {
         *to = if (first..=last).contains(b) {
@@ -159,8 +171,13 @@ fn flip(from: &[u8], to: &mut [u8], first: u8, last: u8) {
     }
 }
 
-fn lower(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    changed(vm, &f, |from, to| flip(from, to, b'A', b'Z'))
+/// Writes ASCII text in lower case; the two are equally long.
+pub fn lower(from: &[u8], to: &mut [u8]) {
+    flip(from, to, b'A', b'Z');
+}
+
+fn lower_case(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    changed(vm, &f, lower)
 }
 
 fn upper(vm: &mut Vm, f: Args) -> Result<Step, Raise> {

@@ -94,13 +94,16 @@ impl Vm {
         self.type_failure("index", o, name)
     }
 
-    /// A method of a string, by its name with the hash, when tables alone decide what it is.
+    /// A method of anything but tables and packets, by its name with the hash, when tables alone decide
+    /// what it is.
     #[inline(never)]
-    pub(crate) fn type_method(&self, tag: Tag, key: u64) -> Option<Value> {
-        if !matches!(tag, Tag::Str | Tag::Bytes) {
-            return None;
-        }
-        match self.type_metatable(Tag::Str) {
+    pub(crate) fn type_method(&self, o: Value, key: u64) -> Option<Value> {
+        let meta = match o.tag {
+            Tag::Table | Tag::Packet => 0,
+            Tag::Object => self.heap.object_meta(o.as_ref()),
+            tag => self.type_metatable(tag),
+        };
+        match meta {
             0 => None,
             // Nil may be that there is no `__index` at all, which is an error.
             meta => self.heap.inherited_by(meta, key).filter(|v| !v.is_nil()),
@@ -127,17 +130,28 @@ impl Vm {
         }
     }
 
-    /// A field of a packet value, by its id plus one, if it is one load.
+    /// A field of a packet value, by its id plus one, if it is one load or can be had without an error.
     #[inline(never)]
     pub(crate) fn packet_field(&mut self, o: &Value, id: u32, to: *mut Value) -> bool {
-        match self.packet.fast_field(*o, id.wrapping_sub(1) as u16) {
-            Some(v) if id != 0 => {
+        if id == 0 {
+            return false;
+        }
+        let id = id.wrapping_sub(1) as u16;
+        let loaded = self.packet.fast_field(*o, id);
+        match loaded.or_else(|| packet::access::quick(self, *o, id)) {
+            Some(v) => {
                 // SAFETY: a register.
                 unsafe { *to = v };
                 true
             }
-            _ => false,
+            None => false,
         }
+    }
+
+    /// Writes a field of a packet value, by its id plus one, if that can be done without an error.
+    #[inline(never)]
+    pub(crate) fn set_packet_field(&mut self, o: &Value, id: u32, v: &Value) -> bool {
+        id != 0 && packet::access::quick_set(self, *o, id.wrapping_sub(1) as u16, *v)
     }
 
     /// `GetField2` of anything that is not a packet, or of a field that is not one load.

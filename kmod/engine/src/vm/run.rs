@@ -348,6 +348,8 @@ impl Vm {
                             Value::copy(v, &raw mut (*node).value);
                             next!();
                         }
+                    } else if (*o).tag == Tag::Packet && vm.set_packet_field(&*o, (*key).aux, &*v) {
+                        next!();
                     }
                 }
             }};
@@ -728,7 +730,7 @@ impl Vm {
                         // SAFETY: as above.
                         get_field!(i, unsafe { r!(i.a).add(1) });
                         // SAFETY: a register and a constant.
-                        if let Some(v) = unsafe { vm.type_method((*o).tag, (*k!(i.c)).payload) } {
+                        if let Some(v) = unsafe { vm.type_method(*o, (*k!(i.c)).payload) } {
                             put!(r!(i.a), v);
                             next!();
                         }

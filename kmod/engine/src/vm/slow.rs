@@ -169,6 +169,13 @@ impl Vm {
             Op::SetFieldK | Op::SetIndexK | Op::SetTabUpK => self.constant(c),
             _ => self.register(c),
         };
+        if o.tag == Tag::Packet && key.tag == Tag::Str && key.aux != 0 {
+            let at = self.extent();
+            self.top = at;
+            let id = (key.aux - 1) as u16;
+            self.insist(|vm| crate::packet::access::set_id(vm, o, id, v))?;
+            return self.breathe(at);
+        }
         self.set_slow(o, key, v, name)
     }
 

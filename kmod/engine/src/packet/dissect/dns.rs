@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! DNS messages (RFC 1035), over UDP and TCP. Every function takes any bytes.
 
+use crate::stdlib::string::lower;
+
 /// Bytes of the header.
 pub const HEADER: usize = 12;
 /// Jumps within one name; each also has to go back.
@@ -117,6 +119,35 @@ pub fn name(message: &[u8], at: usize, name: &mut Name) -> Option<usize> {
         }
         name.push_lower(message.get(start..end)?)?;
         at = end;
+    }
+}
+
+/// The labels of a name, each behind its length, if no part of them is elsewhere in the message and
+/// the name is no longer than names are; without the root's.
+pub fn labels(message: &[u8], at: usize) -> Option<&[u8]> {
+    let name = message.get(at..)?;
+    let mut end = 0_usize;
+    while end <= NAME {
+        match *name.get(end)? {
+            0 => return name.get(..end),
+            len @ 1..=63 => end = end.wrapping_add(usize::from(len)).wrapping_add(1),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Writes labels as text, as [`name`] does; `text` is one byte shorter than they are.
+pub fn write_text(labels: &[u8], text: &mut [u8]) {
+    let Some(behind_first) = labels.get(1..) else {
+        return;
+    };
+    // Lengths are no letters, so they stay what they are.
+    lower(behind_first, text);
+    let mut at = usize::from(labels.first().copied().unwrap_or(0));
+    while let Some(length) = text.get_mut(at) {
+        at = at.wrapping_add(usize::from(*length)).wrapping_add(1);
+        *length = b'.';
     }
 }
 

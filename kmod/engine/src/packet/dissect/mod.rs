@@ -3,17 +3,20 @@
 //!
 //! `dns`, `tls` and `http` (with TFTP) are functions of bytes, which may be any. Here they meet the
 //! packet at hand: a view (`p.dns`) holds where its message begins; each field is read from the
-//! message when it is asked for.
+//! message when it is asked for. [`quick`] reads what is asked for most where it lies; [`get`] reads
+//! everything, also from packets that are not linear.
 
 pub mod dns;
 pub mod http;
 pub(crate) mod split;
 pub mod tls;
 
+use super::Current;
 use super::access::{addr4, value_of};
 use super::fields::{Field, Kind, What};
 use super::locate::Transport;
 use super::read::Got;
+use crate::stdlib::string::{has_upper, lower};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::Raise;
@@ -36,19 +39,6 @@ pub fn get(vm: &mut Vm, v: Value, field: &Field) -> Result<Value, Raise> {
         message(vm, offset)?
     };
     match field.what {
-        What::DnsInt { word, shift, width } => {
-            let bits = dns::word(vm.bytes(message), usize::from(word).wrapping_mul(2));
-            let mask = 1_u32.unbounded_shl(u32::from(width)).wrapping_sub(1);
-            Ok(bits.map_or(Value::NIL, |bits| {
-                Value::int(i64::from(
-                    u32::from(bits).unbounded_shr(u32::from(shift)) & mask,
-                ))
-            }))
-        }
-        What::DnsFlag(bit) => {
-            let flags = dns::word(vm.bytes(message), 2).unwrap_or(0);
-            Ok(Value::boolean(flags.unbounded_shr(u32::from(bit)) & 1 != 0))
-        }
         What::DnsName => dns_name(vm, message, dns::HEADER),
         What::DnsType => match first_question(vm.bytes(message)) {
             Some(question) => dns_type(vm, question.kind),
@@ -57,7 +47,7 @@ pub fn get(vm: &mut Vm, v: Value, field: &Field) -> Result<Value, Raise> {
         What::DnsQuestions => questions(vm, message),
         What::DnsAnswers => answers(vm, message),
         What::TlsServerName => match tls::hello(vm.bytes(message)).and_then(|hello| hello.name) {
-            Some(part) => lower(vm, message, part),
+            Some(part) => lowered(vm, message, part),
             None => Ok(Value::NIL),
         },
         What::TlsVersion => match tls::hello(vm.bytes(message)) {
@@ -73,13 +63,9 @@ pub fn get(vm: &mut Vm, v: Value, field: &Field) -> Result<Value, Raise> {
         What::HttpHost => {
             vm.charge(8)?;
             match http::host(vm.bytes(message)) {
-                Some(part) => lower(vm, message, part),
+                Some(part) => lowered(vm, message, part),
                 None => Ok(Value::NIL),
             }
-        }
-        What::HttpStatus => {
-            let status = http::status(vm.bytes(message));
-            Ok(status.map_or(Value::NIL, |status| Value::int(i64::from(status))))
         }
         What::TftpOperation => match http::tftp_operation(vm.bytes(message)) {
             Some(name) => vm.new_string(name.as_bytes()),
@@ -87,56 +73,129 @@ pub fn get(vm: &mut Vm, v: Value, field: &Field) -> Result<Value, Raise> {
         },
         What::TftpFile => piece(vm, message, http::tftp_string(vm.bytes(message), 0)),
         What::TftpMode => match http::tftp_string(vm.bytes(message), 1) {
-            Some(part) => lower(vm, message, part),
+            Some(part) => lowered(vm, message, part),
             None => Ok(Value::NIL),
         },
-        What::TftpBlock => {
-            let block = http::tftp_block(vm.bytes(message));
-            Ok(block.map_or(Value::NIL, |block| Value::int(i64::from(block))))
-        }
-        _ => Ok(Value::NIL),
+        what => Ok(plain(what, vm.bytes(message)).unwrap_or(Value::NIL)),
     }
+}
+
+/// What [`get`] answers, if the message is linear and nothing need be collected to make it. `None`
+/// says nothing.
+pub fn quick(vm: &mut Vm, v: Value, field: &Field) -> Option<Value> {
+    let Vm { packet, heap, .. } = vm;
+    if let What::View(kind) = field.what {
+        return quick_view(packet, kind);
+    }
+    packet.locate();
+    let offset = (v.payload >> 32) as u32;
+    let message = packet.message(offset)?;
+    match field.what {
+        What::DnsName if dns::word(message, 4)? > 0 => {
+            let labels = dns::labels(message, dns::HEADER)?;
+            let len = labels.len().checked_sub(1)?;
+            let made = heap.new_string_by(len, |text| dns::write_text(labels, text));
+            made.ok()
+        }
+        What::TlsServerName => {
+            let Some((from, to)) = tls::hello(message)?.name else {
+                return Some(Value::NIL);
+            };
+            let name = message.get(from..to)?;
+            if has_upper(name) {
+                let made = heap.new_string_by(name.len(), |text| lower(name, text));
+                return made.ok();
+            }
+            let len = name.len() as u32;
+            Some(packet.show(offset.wrapping_add(from as u32), len))
+        }
+        what => plain(what, message),
+    }
+}
+
+/// The view of a protocol as [`view`] answers it, if the message is linear and whole.
+fn quick_view(packet: &mut Current, kind: Kind) -> Option<Value> {
+    packet.locate();
+    let Some((from, len)) = packet.payload_place() else {
+        return Some(Value::NIL);
+    };
+    let transport = packet.places.transport;
+    let ports = packet.ports().unwrap_or(0);
+    let port = |wanted: u32| ports >> 16 == wanted || ports & 0xffff == wanted;
+    let mut at = from;
+    let here = match (kind, transport) {
+        (Kind::Dns, Transport::Udp | Transport::Tcp) if port(53) || port(5353) || port(5355) => {
+            // Over TCP a message follows its length.
+            let prefix = if transport == Transport::Tcp { 2 } else { 0 };
+            at = from.wrapping_add(prefix);
+            len.saturating_sub(prefix) as usize >= dns::HEADER
+        }
+        (Kind::Tftp, Transport::Udp) if port(69) => speaks(kind, packet.message(from)?),
+        (Kind::Http, Transport::Tcp) => speaks(kind, packet.message(from)?),
+        (Kind::Tls, Transport::Tcp) if len > 0 => {
+            let message = packet.message(from)?;
+            if !speaks(kind, message) || tls::record_len(message) > message.len() {
+                // It may be a part of one.
+                return None;
+            }
+            true
+        }
+        _ => false,
+    };
+    Some(if here {
+        packet.view(kind, at)
+    } else {
+        Value::NIL
+    })
+}
+
+/// Whether a message is one of a protocol that is not told by ports alone.
+fn speaks(kind: Kind, message: &[u8]) -> bool {
+    match kind {
+        Kind::Tftp => http::tftp_operation(message).is_some(),
+        Kind::Http => http::method(message).is_some() || http::status(message).is_some(),
+        _ => tls::is_hello(message),
+    }
+}
+
+/// Fields that take nothing but a look: numbers and flags. `None` for any other.
+fn plain(what: What, message: &[u8]) -> Option<Value> {
+    let int = |n: Option<u32>| n.map_or(Value::NIL, |n| Value::int(i64::from(n)));
+    Some(match what {
+        What::DnsInt { word, shift, width } => {
+            let word = dns::word(message, usize::from(word).wrapping_mul(2));
+            let mask = 1_u32.unbounded_shl(u32::from(width)).wrapping_sub(1);
+            int(word.map(|word| u32::from(word).unbounded_shr(u32::from(shift)) & mask))
+        }
+        What::DnsFlag(bit) => {
+            let flags = dns::word(message, 2).unwrap_or(0);
+            Value::boolean(flags.unbounded_shr(u32::from(bit)) & 1 != 0)
+        }
+        What::HttpStatus => int(http::status(message).map(u32::from)),
+        What::TftpBlock => int(http::tftp_block(message).map(u32::from)),
+        _ => return None,
+    })
 }
 
 /// The view of a protocol, if the packet at hand speaks it.
 fn view(vm: &mut Vm, kind: Kind) -> Result<Value, Raise> {
-    vm.packet.locate();
-    let transport = vm.packet.places.transport;
-    let Some((from, len)) = vm.packet.payload_place() else {
-        return Ok(Value::NIL);
-    };
-    let ports = vm.packet.ports().unwrap_or(0);
-    let port = |wanted: u32| ports >> 16 == wanted || ports & 0xffff == wanted;
-    let (mut at, tcp) = (from, transport == Transport::Tcp);
-    let here = match (kind, transport) {
-        (Kind::Dns, Transport::Udp | Transport::Tcp) if port(53) || port(5353) || port(5355) => {
-            // Over TCP a message follows its length.
-            let prefix = if tcp { 2 } else { 0 };
-            at = from.wrapping_add(prefix);
-            len.saturating_sub(prefix) as usize >= dns::HEADER
-        }
-        (Kind::Tftp, Transport::Udp) if port(69) => {
-            let message = message(vm, from)?;
-            http::tftp_operation(vm.bytes(message)).is_some()
-        }
-        (Kind::Tls, Transport::Tcp) if len > 0 => return hello(vm, from),
-        (Kind::Http, Transport::Tcp) => {
-            let message = message(vm, from)?;
-            let bytes = vm.bytes(message);
-            http::method(bytes).is_some() || http::status(bytes).is_some()
-        }
-        _ => false,
-    };
-    Ok(if here {
-        vm.packet.view(kind, at)
+    if let Some(view) = quick_view(&mut vm.packet, kind) {
+        return Ok(view);
+    }
+    let from = vm.packet.places.payload;
+    let message = message(vm, from)?;
+    if kind == Kind::Tls {
+        return hello(vm, from, message);
+    }
+    Ok(if speaks(kind, vm.bytes(message)) {
+        vm.packet.view(kind, from)
     } else {
         Value::NIL
     })
 }
 
 /// The view of the ClientHello that begins in this segment, or began in an earlier one.
-fn hello(vm: &mut Vm, from: u32) -> Result<Value, Raise> {
-    let message = message(vm, from)?;
+fn hello(vm: &mut Vm, from: u32, message: Value) -> Result<Value, Raise> {
     let bytes = vm.bytes(message);
     if tls::is_hello(bytes) {
         if tls::record_len(bytes) > bytes.len() {
@@ -154,19 +213,22 @@ fn hello(vm: &mut Vm, from: u32) -> Result<Value, Raise> {
     Ok(Value::NIL)
 }
 
+impl Current {
+    /// The message at an offset where it lies, if it is linear.
+    fn message(&self, offset: u32) -> Option<&[u8]> {
+        self.bytes(offset, self.places.end.saturating_sub(offset))
+    }
+}
+
 /// The message at an offset, as a string value for this module's own use: bytes of the packet that
 /// need no copy before a write, for nobody keeps them.
 fn message(vm: &mut Vm, offset: u32) -> Result<Value, Raise> {
     vm.packet.locate();
-    let len = vm.packet.places.end.saturating_sub(offset);
-    if vm.packet.bytes(offset, len).is_some() {
-        let payload = u64::from(offset) | u64::from(len) << 32;
-        return Ok(Value {
-            tag: Tag::Bytes,
-            aux: vm.packet.serial(),
-            payload,
-        });
+    if let Some(message) = vm.packet.message(offset) {
+        let len = message.len() as u32;
+        return Ok(vm.packet.bytes_value(offset, len));
     }
+    let len = vm.packet.places.end.saturating_sub(offset);
     super::access::bytes(vm, offset, len.min(COPIED))
 }
 
@@ -183,15 +245,12 @@ fn piece(vm: &mut Vm, message: Value, part: Option<http::Part>) -> Result<Value,
 }
 
 /// A part of a message as a string in lower case, for names that have none.
-fn lower(vm: &mut Vm, message: Value, (from, to): http::Part) -> Result<Value, Raise> {
-    let mut text = [0; 255];
-    let part = vm.bytes(message).get(from..to).unwrap_or(&[]);
-    let mut len = 0_usize;
-    for (to, byte) in text.iter_mut().zip(part) {
-        *to = byte.to_ascii_lowercase();
-        len = len.wrapping_add(1);
+fn lowered(vm: &mut Vm, message: Value, part: http::Part) -> Result<Value, Raise> {
+    let name = piece(vm, message, Some(part))?;
+    if has_upper(vm.bytes(name)) {
+        return vm.changed(name, lower);
     }
-    vm.new_string(text.get(..len).unwrap_or(&[]))
+    Ok(name)
 }
 
 fn first_question(message: &[u8]) -> Option<dns::Entry> {

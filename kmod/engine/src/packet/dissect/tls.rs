@@ -14,40 +14,34 @@ pub struct Hello {
     pub protocols: Option<(usize, usize)>,
 }
 
-/// A reader that never goes beyond its end.
-struct Reader<'b> {
-    bytes: &'b [u8],
-    at: usize,
-    end: usize,
-}
+/// What is left of a message, or of a part of it.
+#[derive(Clone, Copy)]
+struct Reader<'b>(&'b [u8]);
 
-impl Reader<'_> {
+impl<'b> Reader<'b> {
     fn byte(&mut self) -> Option<usize> {
-        if self.at >= self.end {
-            return None;
-        }
-        let byte = *self.bytes.get(self.at)?;
-        self.at = self.at.wrapping_add(1);
-        Some(usize::from(byte))
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(usize::from(*byte))
     }
 
     fn word(&mut self) -> Option<usize> {
-        Some(self.byte()? << 8 | self.byte()?)
+        let (word, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(usize::from(u16::from_be_bytes(*word)))
     }
 
-    /// The next `len` bytes as a reader of their own, which may be cut short by the packet's end.
+    /// The next `len` bytes, if they are all there.
     fn part(&mut self, len: usize) -> Option<Self> {
-        let end = self.at.checked_add(len)?;
-        if end > self.end {
-            return None;
-        }
-        let part = Reader {
-            bytes: self.bytes,
-            at: self.at,
-            end,
-        };
-        self.at = end;
-        Some(part)
+        let (part, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(Self(part))
+    }
+
+    /// Where this is in the payload that it is a part of.
+    fn place(&self, payload: &'b [u8]) -> (usize, usize) {
+        let from = self.0.as_ptr().addr().wrapping_sub(payload.as_ptr().addr());
+        (from, from.wrapping_add(self.0.len()))
     }
 }
 
@@ -80,21 +74,17 @@ pub fn hello(payload: &[u8]) -> Option<Hello> {
     if !is_hello(payload) {
         return None;
     }
-    let mut reader = Reader {
-        bytes: payload,
-        at: 9,
-        end: payload.len(),
-    };
+    let mut reader = Reader(payload.get(9..)?);
     let mut hello = Hello {
         version: reader.word()? as u16,
         ..Hello::default()
     };
     // What is missing from here on leaves the rest absent, not all.
-    let _cut_short = extensions(&mut reader, &mut hello);
+    let _cut_short = extensions(payload, reader, &mut hello);
     Some(hello)
 }
 
-fn extensions(reader: &mut Reader, hello: &mut Hello) -> Option<()> {
+fn extensions<'b>(payload: &'b [u8], mut reader: Reader<'b>, hello: &mut Hello) -> Option<()> {
     reader.part(32)?;
     let session = reader.byte()?;
     reader.part(session)?;
@@ -109,11 +99,13 @@ fn extensions(reader: &mut Reader, hello: &mut Hello) -> Option<()> {
         let len = reader.word()?;
         let mut body = reader.part(len)?;
         match kind {
-            0 => hello.name = hello.name.or(server_name(&mut body)),
+            0 if hello.name.is_none() => {
+                hello.name = server_name(body).map(|name| name.place(payload));
+            }
             16 => {
                 let len = body.word()?;
                 let list = body.part(len)?;
-                hello.protocols = Some((list.at, list.end));
+                hello.protocols = Some(list.place(payload));
             }
             43 => {
                 let len = body.byte()?;
@@ -131,7 +123,7 @@ fn extensions(reader: &mut Reader, hello: &mut Hello) -> Option<()> {
 }
 
 /// The first host name of the extension, if it looks like one.
-fn server_name(body: &mut Reader) -> Option<(usize, usize)> {
+fn server_name(mut body: Reader) -> Option<Reader> {
     let len = body.word()?;
     let mut list = body.part(len)?;
     loop {
@@ -139,23 +131,17 @@ fn server_name(body: &mut Reader) -> Option<(usize, usize)> {
         let len = list.word()?;
         let name = list.part(len)?;
         if kind == 0 {
-            let text = name.bytes.get(name.at..name.end)?;
-            let fits = !text.is_empty() && text.len() <= 255;
-            return (fits && text.iter().all(u8::is_ascii_graphic)).then_some((name.at, name.end));
+            let fits = !name.0.is_empty() && name.0.len() <= 255;
+            return (fits && name.0.iter().all(u8::is_ascii_graphic)).then_some(name);
         }
     }
 }
 
 /// The next of the application protocols in a list: where it is, and where the list goes on.
 pub fn protocol(payload: &[u8], at: usize, end: usize) -> Option<(usize, usize)> {
-    let mut list = Reader {
-        bytes: payload,
-        at,
-        end,
-    };
+    let mut list = Reader(payload.get(at..end)?);
     let len = list.byte()?;
-    let name = list.part(len)?;
-    Some((name.at, name.end))
+    Some(list.part(len)?.place(payload))
 }
 
 /// The name of a version.

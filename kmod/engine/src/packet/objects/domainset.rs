@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sets of domain names: `domainset{…}`.
+//!
+//! A set without a name is an object with a table of its domains, and with a bit for each length that one
+//! of them has: most suffixes of a name that is looked for are of another length, and need no hash.
 
 use super::named::{self, Short, put_named};
 use super::{Class, new_set, shown};
 use crate::host;
+use crate::stdlib::string;
 use crate::value::{Ref, Value};
 use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
@@ -12,19 +16,25 @@ use crate::vm::native::{Args, Step};
 /// The longest domain name.
 const LONGEST: usize = 255;
 
+/// Bytes of the bits for lengths.
+const LENGTHS: u32 = (LONGEST as u32 + 1) / 8;
+
+/// The byte of a length's bit, and the bit.
+fn bit(len: usize) -> (usize, u8) {
+    (len >> 3, 1_u8.unbounded_shl(len as u32 & 7))
+}
+
 /// Writes a name in lower case, without a final dot; `None` if it is longer than any.
 fn lower<'t>(name: &[u8], text: &'t mut [u8; LONGEST]) -> Option<&'t [u8]> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let text = text.get_mut(..name.len())?;
-    for (to, from) in text.iter_mut().zip(name) {
-        *to = from.to_ascii_lowercase();
-    }
+    string::lower(name, text);
     Some(text)
 }
 
 /// `domainset{…}`.
 pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    new_set(vm, &f, Class::DomainSet, 0)
+    new_set(vm, &f, Class::DomainSet, LENGTHS)
 }
 
 pub(super) fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<(), Raise> {
@@ -34,7 +44,13 @@ pub(super) fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<()
             Some(store) => put_named(vm, store, domain, value),
             None => {
                 let table = vm.heap.object_value(set).as_ref();
-                vm.raw_set_str(table, domain, value)
+                vm.raw_set_str(table, domain, value)?;
+                let (at, bit) = bit(domain.len());
+                if let Some(bits) = vm.heap.object_bytes_mut(set).get_mut(at) {
+                    // It stays when the last such domain goes: then some are looked for in vain.
+                    *bits |= bit;
+                }
+                Ok(())
             }
         },
         _ => Err(no_domain(vm, name)),
@@ -57,7 +73,7 @@ pub(super) fn find(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
     let bytes = vm.bytes(name);
     let (found, asked) = if let Some(store) = named::handle(vm, set) {
         return find_named(vm, store, name);
-    } else if bytes.iter().any(u8::is_ascii_uppercase) {
+    } else if string::has_upper(bytes) {
         find_lowered(vm, set, bytes)
     } else {
         find_plain(vm, set, bytes.strip_suffix(b".").unwrap_or(bytes))
@@ -76,7 +92,12 @@ fn find_lowered(vm: &Vm, set: Ref, name: &[u8]) -> (Value, u64) {
 /// What the set's own table holds.
 fn find_plain(vm: &Vm, set: Ref, name: &[u8]) -> (Value, u64) {
     let table = vm.heap.object_value(set).as_ref();
+    let lengths = vm.heap.object_bytes(set);
     let (found, asked) = find_suffix(name, |rest| {
+        let (at, bit) = bit(rest.len());
+        if lengths.get(at).is_none_or(|bits| bits & bit == 0) {
+            return None;
+        }
         let found = vm.heap.get_bytes(table, rest);
         (!found.is_nil()).then_some(found)
     });
