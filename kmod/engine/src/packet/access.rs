@@ -16,6 +16,11 @@ pub fn quick(vm: &mut Vm, v: Value, field_id: u16) -> Option<Value> {
         return None;
     }
     let field = fields::field(fields::path_of(v.payload as u8, field_id))?;
+    if field.is_dissected() {
+        // As for the whole: the next loop or call sees that there is none left.
+        vm.fuel = vm.fuel.saturating_sub(1);
+        return super::dissect::quick(vm, v, field);
+    }
     match field.what {
         What::Method(method) => Some(library::method(method)),
         // Texts that are made anew; what connection tracking is asked for.
@@ -35,12 +40,7 @@ pub fn quick(vm: &mut Vm, v: Value, field_id: u16) -> Option<Value> {
                 vm.packet.bytes(offset, len)?;
                 Some(vm.packet.show(offset, len))
             }
-            Got::Dissected => {
-                // As for the whole: the next loop or call sees that there is none left.
-                vm.fuel = vm.fuel.saturating_sub(1);
-                super::dissect::quick(vm, v, field)
-            }
-            Got::Addr6(_) | Got::Name(_) | Got::Text(_) => None,
+            Got::Addr6(_) | Got::Name(_) | Got::Text(_) | Got::Dissected => None,
         },
     }
 }

@@ -310,6 +310,13 @@ impl Field {
             writable: false,
         }
     }
+    /// Whether a dissector answers it: it is a view of a protocol's message, or of one.
+    #[inline]
+    pub const fn is_dissected(&self) -> bool {
+        use Kind::{Dns, Http, Tftp, Tls};
+        matches!(self.kind, Dns | Tls | Http | Tftp)
+            || matches!(self.what, What::View(Dns | Tls | Http | Tftp))
+    }
     /// The same bits in both versions.
     const fn at(mut self, header: Header, word: u8, shift: u8, width: u8) -> Self {
         self.v4 = Some(Bits {

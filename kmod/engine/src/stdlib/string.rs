@@ -146,23 +146,62 @@ const fn between(word: u64, first: u8, last: u8) -> u64 {
     low.wrapping_add(above) & !low.wrapping_add(behind) & !word & TOPS
 }
 
+/// Whether a byte of a text is among those that `found` tells the top bits of.
+#[inline(always)]
+fn any(text: &[u8], found: impl Fn(u64) -> u64, slowly: impl Fn(u8) -> bool) -> bool {
+    match text.last_chunk::<8>() {
+        // The last eight bytes may have been looked at already.
+        Some(last) => {
+            let (words, _) = text.as_chunks::<8>();
+            let hit = |word: &[u8; 8]| found(u64::from_le_bytes(*word)) != 0;
+            words.iter().any(hit) || hit(last)
+        }
+        None => text.iter().any(|b| slowly(*b)),
+    }
+}
+
 /// Whether ASCII text has a letter that [`lower`] changes.
+#[inline]
 pub fn has_upper(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
-    let upper = |word: &[u8; 8]| between(u64::from_le_bytes(*word), b'A', b'Z') != 0;
-    words.iter().any(upper) || rest.iter().any(u8::is_ascii_uppercase)
+    any(
+        text,
+        |word| between(word, b'A', b'Z'),
+        |b| b.is_ascii_uppercase(),
+    )
+}
+
+/// Whether text is of visible ASCII characters, without spaces.
+#[inline]
+pub fn is_graphic(text: &[u8]) -> bool {
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    !any(
+        text,
+        |word| !between(word, b'!', b'~') & TOPS,
+        |b| !b.is_ascii_graphic(),
+    )
 }
 
 /// The bytes from `first` to `last` of each eight, with the bit flipped that tells cases apart.
 #[inline(always)]
 fn flip(from: &[u8], to: &mut [u8], first: u8, last: u8) {
-    let (words, rest) = from.as_chunks::<8>();
-    let (changed, changed_rest) = to.as_chunks_mut::<8>();
-    for (word, to) in words.iter().zip(changed) {
+    let change = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
-        *to = (word ^ between(word, first, last) >> 2).to_le_bytes();
+        (word ^ between(word, first, last) >> 2).to_le_bytes()
+    };
+    let (words, rest) = from.as_chunks::<8>();
+    let (changed, _) = to.as_chunks_mut::<8>();
+    for (word, to) in words.iter().zip(changed) {
+        *to = change(word);
     }
-    for (b, to) in rest.iter().zip(changed_rest) {
+    if rest.is_empty() {
+        return;
+    }
+    if let (Some(end), Some(to)) = (from.last_chunk::<8>(), to.last_chunk_mut::<8>()) {
+        // Some of them once more.
+        *to = change(end);
+        return;
+    }
+    for (b, to) in from.iter().zip(to) {
         *to = if (first..=last).contains(b) {
             *b ^ 32
         } else {

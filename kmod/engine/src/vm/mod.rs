@@ -314,8 +314,10 @@ pub(crate) struct Ready {
 
 /// Free slots above every frame's own, for operands of metamethods and the like.
 pub(crate) const MARGIN: u32 = 24;
-/// Slots that are always in use.
+/// Slots that a function may use to be called the short way.
 pub(crate) const USUAL: u32 = 64;
+/// Slots for the calls of such a function that are forgotten with its own.
+const FURTHER: u32 = 8;
 /// Values and frames beyond the limits that message handlers may use.
 pub(crate) const HANDLER_VALUES: u32 = 1024;
 pub(crate) const HANDLER_FRAMES: u32 = 64;
@@ -343,6 +345,8 @@ pub struct Vm {
     pub(crate) top: u32,
     /// Slots that were in use since they were last cleared.
     pub(crate) stack_soft: u32,
+    /// What that is after they were cleared: what the functions need that are called the short way.
+    pub(crate) stack_usual: u32,
     pub(crate) stack_limit: u32,
     pub(crate) frame_limit: u32,
     /// Stack indices of variables to be closed, ascending.
@@ -521,11 +525,18 @@ impl Vm {
 
     /// Forgets what is left on the stack above `from`.
     pub(crate) fn clear_stack(&mut self, from: u32) {
-        for i in from..self.stack_soft + MARGIN {
-            // SAFETY: inside the stack, which has a margin.
-            unsafe { *self.slot(i) = Value::NIL };
+        let mut left = from;
+        while left < self.stack_soft + MARGIN {
+            // SAFETY: inside the stack, which has a margin. A word at a time: there are few of them, and the
+            // kernel's memset costs more than they do.
+            unsafe {
+                let words = self.slot(left).cast::<u64>();
+                words.write_volatile(0);
+                words.add(1).write_volatile(0);
+            }
+            left += 1;
         }
-        self.stack_soft = (from + USUAL).min(self.stack_limit);
+        self.stack_soft = (from + self.stack_usual).min(self.stack_limit);
         self.standing = 0;
     }
 
@@ -689,6 +700,9 @@ impl Vm {
             && let Some(slot) = self.ready.get_mut(handle as usize)
         {
             *slot = ready;
+            let registers = u32::from(self.proto(ready.frame.proto).registers);
+            self.stack_usual = self.stack_usual.max(1 + registers + FURTHER);
+            self.stack_soft = self.stack_soft.max(self.stack_usual);
         }
         if let Some(slot) = self.handles.get_mut(handle as usize) {
             *slot = v;

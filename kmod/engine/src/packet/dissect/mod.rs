@@ -46,7 +46,7 @@ pub fn get(vm: &mut Vm, v: Value, field: &Field) -> Result<Value, Raise> {
         },
         What::DnsQuestions => questions(vm, message),
         What::DnsAnswers => answers(vm, message),
-        What::TlsServerName => match tls::hello(vm.bytes(message)).and_then(|hello| hello.name) {
+        What::TlsServerName => match tls::server_name(vm.bytes(message)) {
             Some(part) => lowered(vm, message, part),
             None => Ok(Value::NIL),
         },
@@ -98,7 +98,7 @@ pub fn quick(vm: &mut Vm, v: Value, field: &Field) -> Option<Value> {
             made.ok()
         }
         What::TlsServerName => {
-            let Some((from, to)) = tls::hello(message)?.name else {
+            let Some((from, to)) = tls::server_name(message) else {
                 return Some(Value::NIL);
             };
             let name = message.get(from..to)?;

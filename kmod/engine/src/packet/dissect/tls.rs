@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A TLS ClientHello at the start of a TCP payload: what it says before encryption begins.
 
+use crate::stdlib::string::is_graphic;
+
 /// Where the parts of a ClientHello are: ranges of the payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Hello {
@@ -8,8 +10,6 @@ pub struct Hello {
     pub version: u16,
     /// The highest version of the extension, or 0.
     pub offered: u16,
-    /// The server's name.
-    pub name: Option<(usize, usize)>,
     /// The list of application protocols, as it is in the extension.
     pub protocols: Option<(usize, usize)>,
 }
@@ -69,47 +69,60 @@ pub fn record_len(payload: &[u8]) -> usize {
     }
 }
 
-/// Reads a ClientHello. What the packet does not hold whole is absent.
-pub fn hello(payload: &[u8]) -> Option<Hello> {
-    if !is_hello(payload) {
-        return None;
-    }
-    let mut reader = Reader(payload.get(9..)?);
-    let mut hello = Hello {
-        version: reader.word()? as u16,
-        ..Hello::default()
-    };
-    // What is missing from here on leaves the rest absent, not all.
-    let _cut_short = extensions(payload, reader, &mut hello);
-    Some(hello)
+/// What is behind the heads of record and handshake, if that is a ClientHello.
+fn handshake(payload: &[u8]) -> Option<Reader<'_>> {
+    is_hello(payload)
+        .then(|| payload.get(9..).map(Reader))
+        .flatten()
 }
 
-fn extensions<'b>(payload: &'b [u8], mut reader: Reader<'b>, hello: &mut Hello) -> Option<()> {
-    reader.part(32)?;
+/// The extensions of a ClientHello. They may go on in the next packet: those that are whole are read.
+fn extensions(payload: &[u8]) -> Option<Reader<'_>> {
+    let mut reader = handshake(payload)?;
+    // The version and the random bytes.
+    reader.part(2 + 32)?;
     let session = reader.byte()?;
     reader.part(session)?;
     let ciphers = reader.word()?;
     reader.part(ciphers)?;
     let compressions = reader.byte()?;
     reader.part(compressions)?;
-    // The extensions may go on in the next packet: read those that are whole.
     reader.word()?;
-    loop {
-        let kind = reader.word()?;
-        let len = reader.word()?;
-        let mut body = reader.part(len)?;
+    Some(reader)
+}
+
+impl<'b> Reader<'b> {
+    /// The next extension: its type and what is in it.
+    #[inline]
+    fn extension(&mut self) -> Option<(usize, Self)> {
+        let kind = self.word()?;
+        let len = self.word()?;
+        Some((kind, self.part(len)?))
+    }
+
+    /// The list in an extension, behind its length.
+    fn list(mut self) -> Option<Self> {
+        let len = self.word()?;
+        self.part(len)
+    }
+}
+
+/// Reads a ClientHello. What the packet does not hold whole is absent, and so is what is malformed.
+pub fn hello(payload: &[u8]) -> Option<Hello> {
+    let mut hello = Hello {
+        version: handshake(payload)?.word()? as u16,
+        ..Hello::default()
+    };
+    let mut rest = extensions(payload).unwrap_or(Reader(&[]));
+    while let Some((kind, mut body)) = rest.extension() {
         match kind {
-            0 if hello.name.is_none() => {
-                hello.name = server_name(body).map(|name| name.place(payload));
-            }
             16 => {
-                let len = body.word()?;
-                let list = body.part(len)?;
-                hello.protocols = Some(list.place(payload));
+                let list = body.list().map(|list| list.place(payload));
+                hello.protocols = list.or(hello.protocols);
             }
             43 => {
-                let len = body.byte()?;
-                let mut list = body.part(len)?;
+                let len = body.byte().unwrap_or(0);
+                let mut list = body.part(len).unwrap_or(Reader(&[]));
                 while let Some(version) = list.word() {
                     // Versions of GREASE (0x?a?a) are no versions.
                     if version & 0x0f0f != 0x0a0a {
@@ -120,19 +133,31 @@ fn extensions<'b>(payload: &'b [u8], mut reader: Reader<'b>, hello: &mut Hello) 
             _ => {}
         }
     }
+    Some(hello)
+}
+
+/// Where the server's name is in a ClientHello: the first one that looks like a name.
+pub fn server_name(payload: &[u8]) -> Option<(usize, usize)> {
+    let mut rest = extensions(payload)?;
+    while let Some((kind, body)) = rest.extension() {
+        if kind == 0
+            && let Some(name) = host_name(body)
+        {
+            return Some(name.place(payload));
+        }
+    }
+    None
 }
 
 /// The first host name of the extension, if it looks like one.
-fn server_name(mut body: Reader) -> Option<Reader> {
-    let len = body.word()?;
-    let mut list = body.part(len)?;
+fn host_name(body: Reader) -> Option<Reader> {
+    let mut list = body.list()?;
     loop {
         let kind = list.byte()?;
-        let len = list.word()?;
-        let name = list.part(len)?;
+        let name = list.word().and_then(|len| list.part(len))?;
         if kind == 0 {
             let fits = !name.0.is_empty() && name.0.len() <= 255;
-            return (fits && name.0.iter().all(u8::is_ascii_graphic)).then_some(name);
+            return (fits && is_graphic(name.0)).then_some(name);
         }
     }
 }
@@ -196,7 +221,7 @@ mod tests {
     fn a_hello_says_what_it_says() {
         let payload = sample("www.example.org");
         let hello = hello(&payload).unwrap();
-        let (from, to) = hello.name.unwrap();
+        let (from, to) = server_name(&payload).unwrap();
         assert_eq!(&payload[from..to], b"www.example.org");
         assert_eq!((hello.version, hello.offered), (0x0303, 0x0304));
         let (at, end) = hello.protocols.unwrap();
@@ -212,17 +237,14 @@ mod tests {
         let payload = sample("www.example.org");
         let mut named = 0;
         for len in 0..payload.len() {
-            let Some(hello) = hello(&payload[..len]) else {
-                continue;
-            };
-            if let Some((from, to)) = hello.name {
+            if let Some((from, to)) = server_name(&payload[..len]) {
                 assert_eq!(&payload[from..to], b"www.example.org");
                 named += 1;
             }
         }
         assert!(named > 20);
         for odd in ["", "two words", "\u{1}"] {
-            assert_eq!(hello(&sample(odd)).unwrap().name, None);
+            assert_eq!(server_name(&sample(odd)), None);
         }
     }
 
@@ -239,10 +261,9 @@ mod tests {
                 let at = (state >> 40) as usize % payload.len();
                 payload[at] = (state >> 32) as u8;
             }
-            if let Some(hello) = hello(&payload) {
-                for (from, to) in [hello.name, hello.protocols].into_iter().flatten() {
-                    assert!(from <= to && to <= payload.len());
-                }
+            let protocols = hello(&payload).and_then(|hello| hello.protocols);
+            for (from, to) in [server_name(&payload), protocols].into_iter().flatten() {
+                assert!(from <= to && to <= payload.len());
             }
         }
     }
