@@ -91,7 +91,7 @@ fn extensions(payload: &[u8]) -> Option<Reader<'_>> {
     Some(reader)
 }
 
-impl<'b> Reader<'b> {
+impl Reader<'_> {
     /// The next extension: its type and what is in it.
     #[inline]
     fn extension(&mut self) -> Option<(usize, Self)> {
