@@ -104,6 +104,31 @@ fn failure(vm: &mut Vm, error: Value) -> Result<Step, Raise> {
     Ok(Step::Return(2))
 }
 
+/// What `load` answers to a chunk whose mode does not allow it.
+#[cold]
+#[inline(never)]
+fn refuse(vm: &mut Vm, binary: bool, mode: Value) -> Result<Step, Raise> {
+    let kind = if binary { "binary" } else { "text" };
+    let mut shown = [0u8; 8];
+    let given = if mode.is_nil() {
+        &b"t"[..]
+    } else {
+        vm.bytes(mode)
+    };
+    let len = given.len().min(shown.len());
+    for (slot, b) in shown.iter_mut().zip(given) {
+        *slot = *b;
+    }
+    let buffer = vm.new_buffer(0)?;
+    let shown = Bytes(shown.get(..len).unwrap_or_default());
+    vm.write(
+        buffer,
+        format_args!("attempt to load a {kind} chunk (mode is '{shown}')"),
+    )?;
+    let message = vm.heap.finish_buffer(buffer);
+    failure(vm, message)
+}
+
 fn compile(vm: &mut Vm, f: &Args, text: Value) -> Result<Step, Raise> {
     let named = vm.arg(f, 1);
     let name = if !named.is_nil() {
@@ -116,25 +141,7 @@ fn compile(vm: &mut Vm, f: &Args, text: Value) -> Result<Step, Raise> {
     let mode = vm.arg(f, 2);
     let binary = vm.bytes(text).first() == Some(&27);
     if binary || (!mode.is_nil() && !vm.bytes(mode).contains(&b't')) {
-        let kind = if binary { "binary" } else { "text" };
-        let mut shown = [0u8; 8];
-        let given = if mode.is_nil() {
-            &b"t"[..]
-        } else {
-            vm.bytes(mode)
-        };
-        let len = given.len().min(shown.len());
-        for (slot, b) in shown.iter_mut().zip(given) {
-            *slot = *b;
-        }
-        let buffer = vm.new_buffer(0)?;
-        let shown = Bytes(shown.get(..len).unwrap_or_default());
-        vm.write(
-            buffer,
-            format_args!("attempt to load a {kind} chunk (mode is '{shown}')"),
-        )?;
-        let message = vm.heap.finish_buffer(buffer);
-        return failure(vm, message);
+        return refuse(vm, binary, mode);
     }
     // Compiling costs some hundred instructions a byte.
     vm.charge((vm.bytes(text).len() as u64).saturating_mul(4))?;

@@ -347,6 +347,7 @@ impl Vm {
     // --- load ----------------------------------------------------------------------------------------
 
     /// Compiles a text at run time: the function, or the message why it is none.
+    #[inline(never)]
     pub fn load_text(
         &mut self,
         text: Value,
