@@ -132,6 +132,14 @@ pub fn dns(input: &[u8]) {
                 assert!(end > at && end <= message.len());
                 assert!(name.as_bytes().len() <= dns_message::NAME);
             }
+            // The two ways in which a name is read agree.
+            if let Some(labels) = dns_message::labels(message, at)
+                && let Some(len) = labels.len().checked_sub(1)
+            {
+                let mut text = vec![0; len];
+                dns_message::write_text(labels, &mut text);
+                assert_eq!(text, name.as_bytes());
+            }
             if let Some(record) = dns_message::record(message, at) {
                 assert!(record.data <= record.end && record.end <= message.len());
             }
@@ -142,8 +150,9 @@ pub fn dns(input: &[u8]) {
 /// TLS.
 pub fn tls(input: &[u8]) {
     dissect(Kind::Tls, 443, Over::Tcp, input, |message| {
+        inside(message, tls_message::server_name(message));
         if let Some(hello) = tls_message::hello(message) {
-            inside(message, hello.name);
+            inside(message, hello.protocols);
         }
     });
 }
