@@ -87,7 +87,8 @@ macro_rules! operations {
 }
 
 operations! {
-    // --- Packet tests: hints ahead of the ordinary instructions that they stand for ------------
+    // --- Hot ones, so ordered that those of packets and of plain loops lie least deep in the tree of
+    // compares. `PktNo` and `PktNeI` are hints ahead of the ordinary instructions that they stand for -----
     /// AI, IMM = field id: stands before `GetField t, A, field; JmpF t`. When R[A] is the packet at
     /// hand: without the field skip OFF (counted from the instruction behind this one), with it skip
     /// those two. Anything else goes on to them.
@@ -96,8 +97,6 @@ operations! {
     /// R[A] is the packet at hand and the path is there: another value skips OFF (counted from the
     /// instruction behind this one), this value skips those two. Anything else goes on to them.
     PktNeI,
-
-    // --- Packet paths and fields -------------------------------------------------------------
     /// ABC, OFF = path id: `R[A] = R[B][K[C]][K[C+1]]`. Emitted only for pairs that name a packet
     /// path (such as `udp.dport`, see `packet::path`); a packet is read at once, anything else goes
     /// the way of two `GetField`s.
@@ -106,22 +105,18 @@ operations! {
     GetField,
     /// AI: `if !(R[A] == IMM) skip OFF` (IMM as an integer; equal floats count).
     JmpNeI,
-    /// AI: `if R[A] == IMM skip OFF`.
-    JmpEqI,
     /// ABC, `R[A] = R[B]`.
     Move,
     /// AI: `if R[A] is nil or false skip OFF`.
     JmpF,
+    /// AI: `if R[A] == IMM skip OFF`.
+    JmpEqI,
     /// AI: `if R[A] is neither nil nor false skip OFF`.
     JmpT,
-    /// Return no value; no to-be-closed variable is open.
-    Return0,
     /// A: return R[A]; no to-be-closed variable is open.
     Return1,
     /// AI: `R[A] = K[IMM]`.
     LoadK,
-    /// AI: `R[A] = IMM` (integer).
-    LoadI,
     /// ABC: `R[A] = up[B][K[C]]`, K[C] a string (a global when up[B] is _ENV); up[B] is no box.
     GetTabUp,
     /// ABC: call R[A] with B-1 arguments (0: to top) in R[A+1]…; C-1 results (0: to top) from R[A].
@@ -134,18 +129,51 @@ operations! {
     ForLoop,
     /// AI: `pc += IMM`; when backward, OFF is the fuel of one turn (at least 1).
     Jmp,
-
-    // --- Tables ------------------------------------------------------------------------------
+    /// Return no value; no to-be-closed variable is open.
+    Return0,
+    /// AI: `R[A] = IMM` (integer).
+    LoadI,
     /// ABC: `R[A] = R[B][R[C]]`.
     GetIndex,
-    /// ABC: `R[A] = R[B][C]` (C an unsigned integer).
-    GetInt,
-    /// ABC: `R[A][K[B]] = R[C]`, K[B] a string.
-    SetField,
-    /// ABC: `R[A][K[B]] = K[C]`, K[B] a string.
-    SetFieldK,
     /// ABC: `R[A][R[B]] = R[C]`.
     SetIndex,
+    /// ABC: `R[A] = R[B] + R[C]`.
+    Add,
+    /// ABC: `R[A][K[B]] = R[C]`, K[B] a string.
+    SetField,
+    /// ABC: `R[A] = R[B] & K[C]`.
+    BAndK,
+    /// ABC: `R[A] = R[B] + K[C]`.
+    AddK,
+    /// `if R[A] == R[B] skip OFF`.
+    JmpEq,
+    /// ABC: `R[A] = R[B] - R[C]`.
+    Sub,
+    /// ABC: `R[A] = R[B] & R[C]`.
+    BAnd,
+    /// `if R[A] < R[B] skip OFF`.
+    JmpLt,
+    /// `if !(R[A] < R[B]) skip OFF`.
+    JmpNLt,
+    /// `if !(R[A] == R[B]) skip OFF`.
+    JmpNe,
+    /// ABC: `R[A] = R[B][C]` (C an unsigned integer).
+    GetInt,
+    /// AI: `if R[A] == K[IMM] skip OFF`.
+    JmpEqK,
+    /// AI: `if R[A] < IMM skip OFF`.
+    JmpLtI,
+    /// AI: `if !(R[A] < IMM) skip OFF`.
+    JmpNLtI,
+    /// AI: `if !(R[A] == K[IMM]) skip OFF`.
+    JmpNeK,
+    /// AI: prepare a numeric loop from R[A] (start), R[A+1] (limit), R[A+2] (step); R[A+3] becomes
+    /// the visible variable; when there is no turn, `pc += IMM` (to behind its `ForLoop`).
+    ForPrep,
+
+    // --- Tables ------------------------------------------------------------------------------
+    /// ABC: `R[A][K[B]] = K[C]`, K[B] a string.
+    SetFieldK,
     /// ABC: `R[A][R[B]] = K[C]`.
     SetIndexK,
     /// ABC: `R[A][B] = R[C]` (B an unsigned integer).
@@ -189,18 +217,12 @@ operations! {
 
     // --- Arithmetic: …K has K[C], a number, on the right; with OFF = 2 it was written on the left
     // of a commutative operator, which the metamethod is told ----------------------------------
-    /// ABC: `R[A] = R[B] + R[C]`.
-    Add,
-    /// ABC: `R[A] = R[B] - R[C]`.
-    Sub,
     /// ABC: `R[A] = R[B] * R[C]`.
     Mul,
     /// ABC: `R[A] = R[B] % R[C]`.
     Mod,
     /// ABC: `R[A] = R[B] // R[C]`.
     IDiv,
-    /// ABC: `R[A] = R[B] & R[C]`.
-    BAnd,
     /// ABC: `R[A] = R[B] | R[C]`.
     BOr,
     /// ABC: `R[A] = R[B] ~ R[C]`.
@@ -213,8 +235,6 @@ operations! {
     Div,
     /// ABC: `R[A] = R[B] ^ R[C]`.
     Pow,
-    /// ABC: `R[A] = R[B] + K[C]`.
-    AddK,
     /// ABC: `R[A] = R[B] - K[C]`.
     SubK,
     /// ABC: `R[A] = R[B] * K[C]`.
@@ -223,8 +243,6 @@ operations! {
     ModK,
     /// ABC: `R[A] = R[B] // K[C]`.
     IDivK,
-    /// ABC: `R[A] = R[B] & K[C]`.
-    BAndK,
     /// ABC: `R[A] = R[B] | K[C]`.
     BOrK,
     /// ABC: `R[A] = R[B] ~ K[C]`.
@@ -249,26 +267,10 @@ operations! {
     Concat,
 
     // --- Compare and branch forward; operands in A and B (low half of IMM) --------------------
-    /// `if R[A] == R[B] skip OFF`.
-    JmpEq,
-    /// `if !(R[A] == R[B]) skip OFF`.
-    JmpNe,
-    /// `if R[A] < R[B] skip OFF`.
-    JmpLt,
-    /// `if !(R[A] < R[B]) skip OFF`.
-    JmpNLt,
     /// `if R[A] <= R[B] skip OFF`.
     JmpLe,
     /// `if !(R[A] <= R[B]) skip OFF`.
     JmpNLe,
-    /// AI: `if R[A] == K[IMM] skip OFF`.
-    JmpEqK,
-    /// AI: `if !(R[A] == K[IMM]) skip OFF`.
-    JmpNeK,
-    /// AI: `if R[A] < IMM skip OFF`.
-    JmpLtI,
-    /// AI: `if !(R[A] < IMM) skip OFF`.
-    JmpNLtI,
     /// AI: `if R[A] <= IMM skip OFF`.
     JmpLeI,
     /// AI: `if !(R[A] <= IMM) skip OFF`.
@@ -288,9 +290,6 @@ operations! {
     TailCall,
     /// ABC: return B-1 values (0: to top) from R[A]. C = 1 when to-be-closed variables may be open.
     Return,
-    /// AI: prepare a numeric loop from R[A] (start), R[A+1] (limit), R[A+2] (step); R[A+3] becomes
-    /// the visible variable; when there is no turn, `pc += IMM` (to behind its `ForLoop`).
-    ForPrep,
     /// AI: prepare a generic loop: R[A] iterator, R[A+1] state, R[A+2] control, R[A+3] closing
     /// value, which becomes to-be-closed; then `pc += IMM` (to its `TForCall`).
     TForPrep,
