@@ -201,9 +201,7 @@ fn is_of_memory(name: &str) -> bool {
         name.strip_prefix(*of)
             .is_some_and(|end| end.is_empty() || end.starts_with('_'))
     };
-    ["memcpy", "memmove", "memset", "memcmp"]
-        .iter()
-        .any(|of| is(of))
+    ["memcpy", "memmove", "memset", "memcmp"].iter().any(is)
 }
 
 /// `Trace 0: 0x7f… [cs_base/pc/flags/cflags] name`
