@@ -435,8 +435,8 @@ impl Vm {
         }
         match f.kind {
             FrameKind::Resuming => return self.coroutine_failed(raised),
-            // What is closed on the way is as deep as the one who catches.
-            FrameKind::Protecting | FrameKind::Closing => self.levels = f.levels,
+            // What is closed on the way is as deep as what was protected or is closed.
+            FrameKind::Protecting | FrameKind::Closing => self.levels = f.levels + 1,
             FrameKind::Host => {
                 if self.close_unwinding(f.base)? {
                     return Ok(());

@@ -46,6 +46,25 @@ do
   local function f() local ok, e = pcall(f) if not ok and closed == 0 then local c <close> = setmetatable({}, { __close = function() closed = closed + 1 end }) error(e, 0) end return ok, e end
   print(f()) print(closed)
 end
+-- Coroutines each of which closes the one before, or ends by an error while it closes another.
+for _, close in ipairs { function(co) assert(coroutine.close(co)) end, function(co) local ok, e = coroutine.close(co) if not ok then error(e, 0) end end } do
+  local closed, before = 0, false
+  for i = 1, 500 do
+    local other = before
+    before = coroutine.create(function()
+      local c <close> = setmetatable({}, { __close = function() closed = closed + 1 if other then close(other) end end })
+      coroutine.yield()
+    end)
+    coroutine.resume(before)
+  end
+  local ok, e = coroutine.close(before)
+  print(ok, e:match("[^:]*$"), closed > 60 and closed < 200)
+end
+do
+  local n = 0
+  local function down(e) n = n + 1 if n < 5000 then return pcall(function() local c <close> = setmetatable({}, { __close = function(_, e) down(e) end }) error("again", 0) end) end end
+  print(down(), n == 5000 or n < 200)
+end
 -- Recursion through other natives and metamethods ends with an error, too.
 local function recursive(name, f)
   local n = 0
