@@ -500,3 +500,28 @@ fn sip_round(v: &mut [u64; 4]) {
     v[1] = v[1].rotate_left(17) ^ v[2];
     v[2] = v[2].rotate_left(32);
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects)]
+
+    extern crate std;
+    use super::siphash;
+    use std::hash::{DefaultHasher, Hasher};
+    use std::vec::Vec;
+
+    #[test]
+    fn the_hash_is_siphash_1_3() {
+        // The standard library's hasher is, with a key of 0.
+        let bytes: Vec<u8> = (0..40_u8).map(|i| i.wrapping_mul(201)).collect();
+        for len in 0..=bytes.len() {
+            let mut hasher = DefaultHasher::new();
+            hasher.write(&bytes[..len]);
+            assert_eq!(
+                siphash([0, 0], &bytes[..len]),
+                hasher.finish(),
+                "{len} bytes"
+            );
+        }
+    }
+}

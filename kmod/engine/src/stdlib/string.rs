@@ -273,3 +273,30 @@ fn nothing(vm: &mut Vm) -> Result<Step, Raise> {
     vm.push(empty)?;
     Ok(Step::Return(1))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing)]
+
+    extern crate std;
+    use super::{has_upper, is_graphic, lower};
+    use std::vec;
+
+    #[test]
+    fn every_byte_at_every_place_of_texts_of_every_length() {
+        for len in 1..=20 {
+            for at in 0..len {
+                for byte in 0..=255 {
+                    let mut text = vec![b'x'; len];
+                    text[at] = byte;
+                    let mut lowered = vec![0; len];
+                    lower(&text, &mut lowered);
+                    assert_eq!(lowered, text.to_ascii_lowercase());
+                    assert_eq!(has_upper(&text), text.iter().any(u8::is_ascii_uppercase));
+                    assert_eq!(is_graphic(&text), text.iter().all(u8::is_ascii_graphic));
+                }
+            }
+        }
+        assert!(!has_upper(b"") && is_graphic(b""));
+    }
+}
