@@ -3,6 +3,7 @@
 #![cfg(feature = "user")]
 #![allow(missing_docs)]
 
+mod costs;
 mod examples;
 mod script;
 mod stores;

@@ -55,6 +55,15 @@ impl Script {
         self.environment.run_timer()
     }
 
+    /// Runs the function, which must not fail, and gives the fuel that it took.
+    pub fn fuel(&mut self, packet: &mut UserPacket) -> u64 {
+        let outcome = self.environment.run(self.handle, packet, 0);
+        if let Err(error) = outcome.verdict {
+            panic!("{error}");
+        }
+        outcome.fuel
+    }
+
     /// Lets time pass; gives the errors of timers.
     pub fn advance_to(&mut self, ms: u64) -> Vec<String> {
         self.environment.advance_to(ms)

@@ -83,10 +83,13 @@ pub fn get(vm: &mut Vm, v: Value, field: &Field) -> Result<Value, Raise> {
 /// What [`get`] answers, if the message is linear and nothing need be collected to make it. `None`
 /// says nothing.
 pub fn quick(vm: &mut Vm, v: Value, field: &Field) -> Option<Value> {
-    let Vm { packet, heap, .. } = vm;
     if let What::View(kind) = field.what {
-        return quick_view(packet, kind);
+        return quick_view(&mut vm.packet, kind).or_else(|| no_hello(vm, kind));
     }
+    if field.what == What::DnsName {
+        vm.fuel = vm.fuel.saturating_sub(2);
+    }
+    let Vm { packet, heap, .. } = vm;
     packet.locate();
     let offset = (v.payload >> 32) as u32;
     let message = packet.message(offset)?;
@@ -147,6 +150,13 @@ fn quick_view(packet: &mut Current, kind: Kind) -> Option<Value> {
     } else {
         Value::NIL
     })
+}
+
+/// What most segments of TCP answer: nil for `p.tls`, where none begins a ClientHello and none waits.
+fn no_hello(vm: &mut Vm, kind: Kind) -> Option<Value> {
+    let message = vm.packet.message(vm.packet.places.payload)?;
+    let begins = tls::is_hello(message) || tls::may_become_hello(message);
+    (kind == Kind::Tls && !begins && split::is_idle(vm)).then_some(Value::NIL)
 }
 
 /// Whether a message is one of a protocol that is not told by ports alone.

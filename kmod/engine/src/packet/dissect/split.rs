@@ -83,6 +83,13 @@ pub(crate) fn prepare(vm: &mut Vm) {
     }
 }
 
+/// Whether nothing waits: then only a packet that begins a ClientHello is of any interest.
+pub(super) fn is_idle(vm: &Vm) -> bool {
+    vm.packet
+        .hellos
+        .is_none_or(|handle| with(vm, handle, |store| store.count() == 0))
+}
+
 /// Keeps the beginning of a ClientHello; `message` is the segment's payload.
 pub(super) fn begin(vm: &mut Vm, message: Value) -> Result<(), Raise> {
     let (Some(store), Some(flow)) = (vm.packet.hellos, Flow::of(&vm.packet)) else {
@@ -119,9 +126,6 @@ pub(super) fn go_on(vm: &mut Vm, message: Value) -> Result<bool, Raise> {
         return Ok(false);
     };
     vm.charge(3)?;
-    let Some(flow) = Flow::of(&vm.packet) else {
-        return Ok(false);
-    };
     let now = host::now_ms();
     let payload = vm.bytes(message);
     let cost = payload.len().min(LONGEST) as u64 / 64;
@@ -129,6 +133,7 @@ pub(super) fn go_on(vm: &mut Vm, message: Value) -> Result<bool, Raise> {
         if store.count() == 0 {
             return None;
         }
+        let flow = Flow::of(&vm.packet)?;
         let (first, have) = state(store, &flow, now)?;
         let offset = flow.seq.wrapping_sub(first) as usize;
         if offset > have || (offset == 0 && have > 0 && payload.len() < have) {
