@@ -244,14 +244,16 @@ mod tests {
             + &line("ffffffffc0000012")
             + &line("00007f0000000000")
             + &line("ffffffff81000001")
+            + &line("ffffffff81000002")
             + &line("ffffffff81000011")
+            + &line("ffffffff81000012")
             + "IN:\n";
         let table = table(&count(log.as_bytes(), &symbols).unwrap(), packets);
         assert!(
             table.contains("         1.5  xt_LUA\n         1.0    second\n"),
             "{table}"
         );
-        assert!(table.contains("         0.5    __memset\n"), "{table}");
+        assert!(table.contains("         1.0    __memset\n"), "{table}");
         assert!(!table.contains("other"), "{table}");
         assert_eq!(address_of("Trace 0: 0x7f [0/ff/0/0]"), Some(255));
         assert!(parse("PACKETS 0\n").is_err());
