@@ -144,7 +144,9 @@ impl Compiler<'_, '_> {
 
     // --- goto ------------------------------------------------------------------------------------
 
-    pub(super) fn goto_statement(&mut self, line: u32) -> Result<()> {
+    pub(super) fn goto_statement(&mut self) -> Result<()> {
+        // Messages name the line of the label's name.
+        let line = self.lexer.line;
         let name = self.name()?;
         let Some(label) = self.find_label(name) else {
             return self.add_goto(name, line);

@@ -156,7 +156,7 @@ impl Compiler<'_, '_> {
             }
             Token::Goto => {
                 self.next()?;
-                self.goto_statement(line)
+                self.goto_statement()
             }
             _ => {
                 self.todo(Task::ExpressionStatement)?;
