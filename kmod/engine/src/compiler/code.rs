@@ -534,6 +534,8 @@ impl Compiler<'_, '_> {
         self.emit(match count {
             0 if closes == 0 => Inst::abc(Op::Return0, 0, 0, 0),
             1 if closes == 0 => Inst::abc(Op::Return1, first, 0, 0),
+            // None are read from register 0: the one behind the locals may lie outside of the frame.
+            0 => Inst::abc(Op::Return, 0, 1, closes),
             _ => Inst::abc(Op::Return, first, count.wrapping_add(1), closes),
         })?;
         Ok(())

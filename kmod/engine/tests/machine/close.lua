@@ -32,3 +32,5 @@ local function catcher(name) return setmetatable({}, { __close = function(_, e) 
 show(pcall(function() local a <close> = catcher("a") local b <close> = catcher("b") error("outer", 0) end))
 local co co = coroutine.wrap(function() local a <close> = catcher("co") error("wrapped", 0) end) show(pcall(co)) show(pcall(co))
 co = coroutine.create(function() local a <close> = catcher("co") error("failed", 0) end) show(coroutine.resume(co)) show(coroutine.close(co))
+-- A return without values where every register of the frame is a local's.
+local function bare(up) local a <close> = up local b = up return end show(bare(closer("bare")))
