@@ -615,6 +615,33 @@ fn nested_pcalls_without_fuel_end_at_once() {
     }
 }
 
+/// Entries of a weak table whose keys are held by nothing but other entries' values cost a step that
+/// grows with their number and not with its square, whatever order they lie in.
+#[test]
+fn a_chain_of_ephemerons_costs_what_it_is_long() {
+    let longest = |entries: u32| {
+        let source = format!(
+            "local e, first = setmetatable({{}}, {{ __mode = 'k' }}), {{}}
+            local k = first
+            for i = 1, {entries} do local v = {{}} e[k] = v k = v end
+            k = nil
+            collectgarbage()
+            local n = 0
+            for _ in pairs(e) do n = n + 1 end
+            assert(n == {entries})
+            first = nil
+            collectgarbage()
+            assert(next(e) == nil)
+            function process_packet() end"
+        );
+        let env = environment(&source, 1 << 20).unwrap_or_else(|e| panic!("{e}"));
+        env.usage().longest_step
+    };
+    let (few, many) = (longest(1000), longest(8000));
+    println!("1,000 entries: {few} bytes, 8,000: {many}");
+    assert!(many < 12 * few, "{many} is not in proportion to {few}");
+}
+
 /// Weak caches and finalizers while everything that is not alive is needed back.
 #[test]
 fn weak_tables_and_finalizers_under_pressure() {

@@ -20,6 +20,8 @@ pub const SHORT: usize = 48;
 pub const INLINE_UPVALUES: usize = 3;
 /// The mark of a cell that lives as long as its environment.
 pub const PERMANENT: u8 = 0xff;
+/// The mark of an object that entries of weak tables wait for; only within the end of marking.
+pub(super) const AWAITED: u8 = 0xfe;
 
 /// What a cell is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,8 +2,8 @@
 //! Marking: from grey cells to what they refer to, a slice at a time.
 
 use super::cell::{
-    BoxCell, CELL, ClosureCell, Header, ImageCell, Kind, LongCell, NativeClosureCell, Node,
-    ObjectCell, PERMANENT, ProtoCell, ThreadCell,
+    AWAITED, BoxCell, CELL, ClosureCell, Header, ImageCell, Kind, LongCell, NativeClosureCell,
+    Node, ObjectCell, PERMANENT, ProtoCell, ThreadCell,
 };
 use super::gc::Scan;
 use super::weak::{WEAK_KEYS, WEAK_VALUES};
@@ -29,6 +29,9 @@ impl Heap {
         unsafe {
             if (*header).mark == self.color || (*header).mark == PERMANENT {
                 return;
+            }
+            if (*header).mark == AWAITED {
+                self.wake(r);
             }
             (*header).mark = self.color;
             self.marked += u64::from(CELL);
@@ -271,15 +274,14 @@ impl Heap {
         for v in stack {
             self.shade(*v);
         }
-        self.drain();
         self.converge();
         self.clear_weak(false);
         self.doom();
-        self.drain();
         self.converge();
         self.clear_weak(true);
         self.begin_sweep();
-        self.account(self.marked - before + 16 * stack.len() as u64);
+        let looked = core::mem::replace(&mut self.looked, 0);
+        self.account(self.marked - before + looked + 16 * stack.len() as u64);
     }
 
     pub(super) fn begin_sweep(&mut self) {

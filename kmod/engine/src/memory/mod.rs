@@ -29,6 +29,7 @@
 )]
 
 pub mod cell;
+mod ephemerons;
 mod gc;
 mod mark;
 mod nodes;
@@ -143,6 +144,10 @@ pub struct Heap {
     scan: gc::Scan,
     /// Tables with weak references, found in this cycle.
     weak: Ref,
+    /// Entries of weak tables whose keys were marked after they waited for them.
+    woken: Ref,
+    /// Bytes of weak tables looked at since the end of marking began.
+    looked: u64,
     /// Tables whose metatable has `__gc`.
     finalizable: Ref,
     /// Those of them that are garbage and wait for their finalizer.
@@ -246,6 +251,8 @@ impl Heap {
             gray: 0,
             scan: gc::Scan::NONE,
             weak: 0,
+            woken: 0,
+            looked: 0,
             finalizable: 0,
             doomed: 0,
             sweep: 0,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The end of marking: ephemerons, entries of weak tables that go, objects that are to be finalized.
+//! The end of marking: entries of weak tables that go, objects that are to be finalized.
 
 use super::cell::{Header, Kind, Node};
 use super::{Heap, reference};
@@ -9,47 +9,17 @@ use crate::value::{Ref, Tag, Value};
 pub(super) const WEAK_KEYS: u16 = 1;
 /// Flag of a table: its values are weak.
 pub(super) const WEAK_VALUES: u16 = 2;
+/// Bytes of a node.
+const NODE: u32 = size_of::<Node>() as u32;
 
 impl Heap {
-    /// Marks the values of ephemerons whose keys are marked, until nothing changes.
-    pub(super) fn converge(&mut self) {
-        loop {
-            let mut changed = false;
-            let mut r = self.weak;
-            while r != 0 {
-                if self.header(r).flags & (WEAK_KEYS | WEAK_VALUES) == WEAK_KEYS {
-                    changed |= self.mark_ephemerons(r);
-                }
-                r = self.header(r).next;
-            }
-            if !changed {
-                return;
-            }
-            self.drain();
-        }
-    }
-
-    fn mark_ephemerons(&mut self, r: Ref) -> bool {
-        let mut changed = false;
-        self.each_node(r, &mut |heap, node| {
-            let key = node.key();
-            if reference(key).is_none_or(|k| heap.is_marked(k) || heap.is_plain(k))
-                && reference(node.value).is_some_and(|v| !heap.is_marked(v))
-            {
-                heap.shade(key);
-                heap.shade(node.value);
-                changed = true;
-            }
-        });
-        changed
-    }
-
     /// Strings and addresses are values, not objects: they never go from a weak table.
-    fn is_plain(&self, r: Ref) -> bool {
+    pub(super) fn is_plain(&self, r: Ref) -> bool {
         matches!(self.kind(r), Kind::Short | Kind::Long | Kind::Addr6)
     }
 
-    fn each_node(&mut self, r: Ref, f: &mut dyn FnMut(&mut Self, &mut Node)) {
+    /// The nodes of a table that have a value.
+    pub(super) fn each_node(&mut self, r: Ref, f: &mut dyn FnMut(&mut Self, Ref)) {
         // SAFETY: a table's cell and its hash parts; `f` marks and does not allocate.
         unsafe {
             let cell = self.table(r);
@@ -60,10 +30,11 @@ impl Heap {
                 if nodes == 0 {
                     continue;
                 }
+                self.looked += u64::from(mask + 1) * u64::from(NODE);
                 for i in 0..=mask {
-                    let node = self.at::<Node>(nodes).add(i as usize);
-                    if !(*node).value.is_nil() {
-                        f(self, &mut *node);
+                    let node = nodes + i * NODE;
+                    if !(*self.at::<Node>(node)).value.is_nil() {
+                        f(self, node);
                     }
                 }
             }
@@ -93,6 +64,8 @@ impl Heap {
                 self.clear_array(r);
             }
             self.each_node(r, &mut |heap, node| {
+                // SAFETY: a node of the table.
+                let node = unsafe { &mut *heap.at::<Node>(node) };
                 let key = node.key();
                 let gone = weak & WEAK_VALUES != 0 && heap.is_gone(node.value)
                     || last && weak & WEAK_KEYS != 0 && heap.is_gone(key);
@@ -114,6 +87,7 @@ impl Heap {
         // SAFETY: a table's cell and its array part.
         unsafe {
             let cell = self.table(r);
+            self.looked += u64::from((*cell).cap) * 16;
             for i in 0..(*cell).cap {
                 let slot = self.at::<Value>((*cell).array).add(i as usize);
                 if self.is_gone(*slot) {
@@ -222,6 +196,8 @@ impl Heap {
                 }
             }
             self.each_node(r, &mut |heap, node| {
+                // SAFETY: a node of the table.
+                let node = unsafe { *heap.at::<Node>(node) };
                 heap.shade(node.key());
                 heap.shade(node.value);
             });

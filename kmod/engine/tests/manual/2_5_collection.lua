@@ -27,6 +27,26 @@ do
   k, n = first, 0 while e[k] do k = e[k] n = n + 1 end is(n, 50)
   first, k = nil, nil collectgarbage() collectgarbage() is(next(e), nil)
 end
+-- Ephemerons that wait for each other: over two tables, several for one key, tables met only by a value, entries with strings.
+do
+  local weak = { __mode = "k" }
+  local a, b, alive = setmetatable({}, weak), setmetatable({}, weak), setmetatable({}, { __mode = "v" })
+  local root = {}
+  local k = root for i = 1, 40 do local v = { i } if i % 2 == 0 then a[k] = v else b[k] = v end k = v end
+  for i = 1, 20 do local x, y = {}, {} a[x] = y b[y] = x end
+  local inner = {} a[root] = setmetatable({ [inner] = "inner " .. 1 }, weak) alive.inner = inner b[inner] = { inner } inner = nil
+  local text = "text" .. 1 a[text] = { text } b[root] = { [text] = {} } alive.text = b[root][text]
+  k = nil collectgarbage()
+  local n = 0 for _ in pairs(a) do n = n + 1 end for _ in pairs(b) do n = n + 1 end
+  is(n, 3) is(alive.inner, nil) is(next(a[root]), nil) is(alive.text ~= nil, true) is(a[text][1], "text1")
+  local held = {} a[held] = { "one" } b[held] = setmetatable({ [held] = { "two" } }, weak) collectgarbage()
+  is(a[held][1], "one") is(b[held][held][1], "two") held = nil collectgarbage()
+  n = 0 for _ in pairs(a) do n = n + 1 end is(n, 2)
+  -- What a finalizer brings back brings back what its entries hold.
+  local back do local o = setmetatable({}, { __gc = function(o) back = o end }) local deep = {} a[o] = deep b[deep] = { "deep" } end
+  collectgarbage() is(back ~= nil and a[back] ~= nil and b[a[back]][1], "deep") back = nil collectgarbage() collectgarbage()
+  n = 0 for _ in pairs(a) do n = n + 1 end is(n, 2)
+end
 -- Finalizers: marked when the metatable is set, last marked first, once, with the object.
 do
   local order = {}
