@@ -138,7 +138,7 @@ impl Vm {
         vm.image_len = image.bytes().len();
         vm.stack_limit = layout.stack_limit;
         vm.stack_soft = super::USUAL;
-        vm.stack_usual = super::FURTHER;
+        vm.stack_usual = super::entry::FURTHER;
         vm.frame_limit = layout.frame_limit;
         vm.packet_fuel = config.packet_fuel;
         vm.error_pause = config.error_pause;

@@ -6,14 +6,27 @@
 //! frames. A coroutine that runs has its values and frames on these two stacks, above those of whoever
 //! resumed it; while it is suspended they are in a body of its own (`coroutine`).
 //!
+//! What it is made of:
+//!
+//! * this file — the machine itself and the libraries; `create` — how it is made inside a region
+//! * `stack`, `frame`, `event` — its stack of values, its stack of frames, the names of metamethods
+//!
+//! What runs:
+//!
+//! * `entry` — the host's way in: functions that rules call
 //! * `run` — the loop over instructions; `slow` — each of them in full
-//! * `call` — frames: calling, returning, native functions and what they ask for
+//! * `call` — calls: how a function gets its frame, runs, and hands over its results
+//! * `native` — what native functions see of all this
+//! * `coroutine` — coroutines: stacks that wait
 //! * `index`, `operate` — what instructions do when the short way is not open; `meta` — when that is to
 //!   call a metamethod
-//! * `collect` — safe points, memory that has run out, finalizers
-//! * `error` — raising, unwinding, messages, tracebacks
 //! * `sorting` — lists that are sorted without metamethods
-//! * `native` — what native functions see of all this
+//!
+//! What else may happen:
+//!
+//! * `collect` — safe points, memory that has run out, finalizers
+//! * `error` — raising and unwinding; `names` — what messages call things; `traceback` — tracebacks, and
+//!   the last error's text
 #![allow(unsafe_code)]
 #![allow(
     clippy::many_single_char_names,
@@ -32,7 +45,10 @@ mod call;
 mod collect;
 pub mod coroutine;
 mod create;
+mod entry;
 pub mod error;
+mod event;
+mod frame;
 mod index;
 mod meta;
 pub mod names;
@@ -41,11 +57,11 @@ mod operate;
 mod run;
 mod slow;
 mod sorting;
+mod stack;
+mod traceback;
 
 use crate::bytecode::image::Image;
-use crate::bytecode::word::Word;
 use crate::memory::Heap;
-use crate::memory::cell::ProtoCell;
 use crate::value::{Ref, Tag, Value};
 use core::ffi::c_void;
 use error::Raise;
@@ -53,6 +69,15 @@ use native::Library;
 
 pub(crate) use call::Left;
 pub use create::{Config, Layout};
+use entry::{Ready, USUAL};
+pub use event::Event;
+pub use frame::FrameKind;
+pub(crate) use frame::{
+    CLOSING, COROUTINE, FINALIZER, FIRST, Frame, HANDLER, HANDLER_FRAMES, META, PLAIN, TAIL,
+    UNWINDING,
+};
+pub(crate) use stack::{HANDLER_VALUES, MARGIN};
+pub use traceback::ERROR_TEXT;
 
 /// Numbers of the libraries: their places in [`LIBRARIES`].
 pub mod lib {
@@ -97,238 +122,8 @@ pub static LIBRARIES: [&Library; LIBRARY_COUNT] = [
     &crate::plain::LIBRARY,
 ];
 
-/// An event that a metatable may have a field for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub enum Event {
-    /// `__index`.
-    Index,
-    /// `__newindex`.
-    NewIndex,
-    /// `__eq`.
-    Eq,
-    /// `__len`.
-    Len,
-    /// `__call`.
-    Call,
-    /// `__gc`.
-    Gc,
-    /// `__mode`.
-    Mode,
-    /// `__close`.
-    Close,
-    /// `__add`.
-    Add,
-    /// `__sub`.
-    Sub,
-    /// `__mul`.
-    Mul,
-    /// `__mod`.
-    Mod,
-    /// `__idiv`.
-    IDiv,
-    /// `__band`.
-    BAnd,
-    /// `__bor`.
-    BOr,
-    /// `__bxor`.
-    BXor,
-    /// `__shl`.
-    Shl,
-    /// `__shr`.
-    Shr,
-    /// `__div`.
-    Div,
-    /// `__pow`.
-    Pow,
-    /// `__unm`.
-    Unm,
-    /// `__bnot`.
-    BNot,
-    /// `__concat`.
-    Concat,
-    /// `__lt`.
-    Lt,
-    /// `__le`.
-    Le,
-    /// `__tostring`.
-    ToString,
-    /// `__name`.
-    Name,
-    /// `__pairs`.
-    Pairs,
-    /// `__metatable`.
-    Metatable,
-}
-
-impl Event {
-    /// How many there are.
-    pub const COUNT: usize = Self::Metatable as usize + 1;
-
-    /// The fields of a metatable, in the order of the events.
-    pub const NAMES: [&'static str; Self::COUNT] = [
-        "__index",
-        "__newindex",
-        "__eq",
-        "__len",
-        "__call",
-        "__gc",
-        "__mode",
-        "__close",
-        "__add",
-        "__sub",
-        "__mul",
-        "__mod",
-        "__idiv",
-        "__band",
-        "__bor",
-        "__bxor",
-        "__shl",
-        "__shr",
-        "__div",
-        "__pow",
-        "__unm",
-        "__bnot",
-        "__concat",
-        "__lt",
-        "__le",
-        "__tostring",
-        "__name",
-        "__pairs",
-        "__metatable",
-    ];
-
-    /// Whether metatables remember its absence.
-    #[inline(always)]
-    pub const fn is_cached(self) -> bool {
-        self as u8 <= Self::Close as u8
-    }
-}
-
-/// What runs in a frame.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub enum FrameKind {
-    /// A Lua function.
-    Lua,
-    /// A native function that is running.
-    Native,
-    /// A native function that waits for a call.
-    Calling,
-    /// A native function that waits for a protected call.
-    Protecting,
-    /// A native function that waits for a coroutine.
-    Resuming,
-    /// A native function that waits for a coroutine to be closed.
-    Closing,
-    /// `coroutine.yield`, in a suspended coroutine.
-    Yielding,
-    /// The outermost: whoever runs the machine.
-    Host,
-}
-
-/// The frame's result is a metamethod's, and the instruction of the caller is finished with it. With
-/// `PLAIN`, `wanted` says how (`meta`).
-pub(crate) const META: u8 = 1;
-/// The outermost function of a coroutine.
-pub(crate) const COROUTINE: u8 = 2;
-/// A `__close` that an instruction (`Close` or a return) called: nothing but itself is finished.
-pub(crate) const CLOSING: u8 = 4;
-/// A `__close` that is called while an error unwinds.
-pub(crate) const UNWINDING: u8 = 8;
-/// A message handler.
-pub(crate) const HANDLER: u8 = 16;
-/// A finalizer: its results and errors are dropped.
-pub(crate) const FINALIZER: u8 = 32;
-/// The function was called by a tail call.
-pub(crate) const TAIL: u8 = 64;
-/// A `Call` of the Lua function below called it: its results go right below its first register.
-pub(crate) const PLAIN: u8 = 128;
-/// The function that a packet is given to: the first frame above the outermost. No other has both.
-pub(crate) const FIRST: u8 = PLAIN | TAIL;
-
-/// A call that has not returned.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(crate) struct Frame {
-    /// Lua: the next instruction, while the frame is not the topmost. Native: the state to come back
-    /// with.
-    pub pc: u32,
-    /// The first register, or the first argument. The function is in the slot below it too.
-    pub base: u32,
-    /// The function; its results go here.
-    pub func: u32,
-    /// Lua: the prototype. Native that protects: index of its message handler.
-    pub proto: Ref,
-    /// Lua: arguments beyond the parameters. Native: arguments.
-    pub extra: u32,
-    /// Native: the state to come back with after an error. Lua: operands left of a concatenation, or
-    /// which half of a `GetField2` a metamethod is called for.
-    pub failed: u16,
-    /// Native that protects, resumes or closes, and the host's: [`Vm::levels`] before it.
-    pub levels: u16,
-    /// Native: where the function it called is, and its results will be. Lua: end of the results that
-    /// wait for variables to be closed, or 0.
-    pub place: u32,
-    /// Results wanted, or `ALL`.
-    pub wanted: i16,
-    /// What runs here.
-    pub kind: FrameKind,
-    /// `META` and the like.
-    pub flags: u8,
-}
-
-impl Frame {
-    /// Where a Lua function's arguments beyond its parameters begin: below the function's copy, which is
-    /// right below its first register.
-    #[inline(always)]
-    pub(crate) fn first_vararg(&self) -> u32 {
-        self.base - 1 - self.extra
-    }
-}
-
-const _: () = assert!(size_of::<Frame>() == 32);
-
-impl Frame {
-    /// Whether the function was called by a tail call.
-    pub(crate) fn is_tail_call(&self) -> bool {
-        self.flags & FIRST == TAIL
-    }
-}
-
-/// What it takes to call a function for a packet, made when it is bound.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct Ready {
-    /// Its first instruction; null when it is called the general way.
-    pub code: *const Word,
-    /// Its constants.
-    pub constants: *const Value,
-    /// The closure.
-    pub closure: Ref,
-    /// Fuel of the call.
-    pub fuel: u32,
-    /// Its frame.
-    pub frame: Frame,
-}
-
-/// Free slots above every frame's own, for operands of metamethods and the like.
-pub(crate) const MARGIN: u32 = 24;
-/// Slots that a function may use to be called the short way.
-pub(crate) const USUAL: u32 = 64;
-/// Slots for the calls of such a function that are forgotten with its own.
-const FURTHER: u32 = 8;
-/// Values and frames beyond the limits that message handlers may use.
-pub(crate) const HANDLER_VALUES: u32 = 1024;
-pub(crate) const HANDLER_FRAMES: u32 = 64;
-/// What [`Vm::levels`] may be at most: as many as PUC's C stack allows its main program.
-pub(crate) const LEVELS: u16 = 197;
-/// How many more there may be in a message handler.
-pub(crate) const HANDLER_LEVELS: u16 = 20;
 /// How many functions an environment can bind, and how many reasons a script has.
 pub const HANDLES: usize = 64;
-/// Bytes of the last error's text.
-pub const ERROR_TEXT: usize = 2048;
 
 /// The machine, at the start of its region.
 #[repr(C)]
@@ -435,148 +230,7 @@ pub struct Vm {
 }
 
 impl Vm {
-    // --- the stack -----------------------------------------------------------------------------------
-
-    /// A slot of the stack.
-    #[inline(always)]
-    pub(crate) fn slot(&self, index: u32) -> *mut Value {
-        self.stack.wrapping_add(index as usize)
-    }
-
-    /// The value at an absolute index; nil above what is in use.
-    #[inline]
-    pub fn get(&self, index: u32) -> Value {
-        if index >= self.stack_soft + MARGIN {
-            return Value::NIL;
-        }
-        // SAFETY: inside the stack.
-        unsafe { *self.slot(index) }
-    }
-
-    /// Replaces the value at an absolute index below the top.
-    #[inline]
-    pub fn set(&mut self, index: u32, v: Value) {
-        if index < self.top {
-            // SAFETY: inside the stack.
-            unsafe { *self.slot(index) = v };
-        }
-    }
-
-    /// The first free index.
-    #[inline]
-    pub fn top(&self) -> u32 {
-        self.top
-    }
-
-    /// Cuts the stack to `top` slots, or fills it up with nil to there.
-    pub fn set_top(&mut self, top: u32) -> Result<(), Raise> {
-        if top > self.top {
-            self.ensure_stack(top - self.top)?;
-            for i in self.top..top {
-                // SAFETY: inside the stack.
-                unsafe { *self.slot(i) = Value::NIL };
-            }
-        }
-        self.top = top;
-        Ok(())
-    }
-
-    /// Takes the topmost value.
-    pub fn pop(&mut self) -> Value {
-        self.top -= 1;
-        self.get(self.top)
-    }
-
-    /// Makes room for `n` more values.
-    #[inline]
-    pub fn ensure_stack(&mut self, n: u32) -> Result<(), Raise> {
-        if self.top.saturating_add(n) > self.stack_soft {
-            self.grow_stack(self.top, n)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Puts a value on top of the stack where room was made before.
-    #[inline(always)]
-    pub(crate) fn push_unchecked(&mut self, v: Value) {
-        // SAFETY: room was made.
-        unsafe { *self.slot(self.top) = v };
-        self.top += 1;
-    }
-
-    /// Lets the stack be used up to `from + n`, and a margin beyond.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn grow_stack(&mut self, from: u32, n: u32) -> Result<(), Raise> {
-        // A message handler gets a little more, so that it can see an overflow.
-        let limit = if self.nesting > 0 {
-            self.stack_limit + HANDLER_VALUES
-        } else {
-            self.stack_limit
-        };
-        let wanted = from.saturating_add(n).saturating_add(64).min(limit);
-        if from.saturating_add(n) > wanted {
-            return Err(self.stack_overflow());
-        }
-        self.stack_soft = self.stack_soft.max(wanted);
-        Ok(())
-    }
-
-    /// Forgets what is left on the stack above `from`.
-    pub(crate) fn clear_stack(&mut self, from: u32) {
-        let mut left = from;
-        while left < self.stack_soft + MARGIN {
-            // SAFETY: inside the stack, which has a margin. A word at a time: there are few of them, and the
-            // kernel's memset costs more than they do.
-            unsafe {
-                let words = self.slot(left).cast::<u64>();
-                words.write_volatile(0);
-                words.add(1).write_volatile(0);
-            }
-            left += 1;
-        }
-        self.stack_soft = (from + self.stack_usual).min(self.stack_limit);
-        self.standing = 0;
-    }
-
     // --- frames --------------------------------------------------------------------------------------
-
-    /// A frame.
-    #[inline(always)]
-    pub(crate) fn frame(&self, depth: u32) -> &Frame {
-        // SAFETY: depths up to the current one are frames.
-        unsafe { &*self.frames.wrapping_add(depth as usize) }
-    }
-
-    /// The topmost frame.
-    #[inline(always)]
-    pub(crate) fn this(&self) -> &Frame {
-        self.frame(self.depth)
-    }
-
-    /// The topmost frame, to be changed.
-    #[inline(always)]
-    pub(crate) fn this_mut(&mut self) -> &mut Frame {
-        // SAFETY: the current depth is a frame.
-        unsafe { &mut *self.frames.wrapping_add(self.depth as usize) }
-    }
-
-    /// A prototype's cell.
-    #[inline(always)]
-    pub(crate) fn proto(&self, r: Ref) -> &ProtoCell {
-        // SAFETY: frames and closures name cells of prototypes.
-        unsafe { &*self.heap.at(r) }
-    }
-
-    /// One beyond the last slot that the topmost frame uses.
-    pub(crate) fn extent(&self) -> u32 {
-        let frame = self.this();
-        match frame.kind {
-            FrameKind::Lua => frame.base + u32::from(self.proto(frame.proto).registers),
-            _ => self.top,
-        }
-    }
 
     // --- the rest ------------------------------------------------------------------------------------
 
@@ -646,76 +300,6 @@ impl Vm {
     /// The main function of the program.
     pub fn program_main(&mut self) -> Result<Value, Raise> {
         self.main_function(0)
-    }
-
-    /// The function behind a handle.
-    pub(crate) fn handle(&self, handle: u32) -> Value {
-        self.handles
-            .get(handle as usize)
-            .copied()
-            .unwrap_or(Value::NIL)
-    }
-
-    /// The first two values of the stack, where a packet's results are.
-    #[inline(always)]
-    pub(crate) fn first_two(&self) -> [Value; 2] {
-        // SAFETY: the stack is longer than that.
-        unsafe { *self.stack.cast::<[Value; 2]>() }
-    }
-
-    /// What a call of a bound function takes, if it can be short: the function of the program itself
-    /// (code that was loaded may move), with one parameter at most and a usual number of registers.
-    fn ready(&self, v: Value) -> Option<Ready> {
-        let closure = self.lua_closure(v)?;
-        let proto = self.heap.header(closure).hash;
-        let p = self.proto(proto);
-        if p.image != 0 || p.vararg != 0 || p.parameters > 1 || u32::from(p.registers) > USUAL - 2 {
-            return None;
-        }
-        Some(Ready {
-            code: p.code,
-            constants: p.constants,
-            closure,
-            fuel: p.fuel,
-            frame: Frame {
-                pc: 0,
-                base: 1,
-                func: 0,
-                proto,
-                extra: 0,
-                failed: 0,
-                levels: 0,
-                place: 0,
-                wanted: 2,
-                kind: FrameKind::Lua,
-                flags: FIRST,
-            },
-        })
-    }
-
-    /// Pins a function.
-    pub(crate) fn add_handle(&mut self, v: Value) -> u32 {
-        let handle = self.handle_count;
-        if let Some(ready) = self.ready(v)
-            && let Some(slot) = self.ready.get_mut(handle as usize)
-        {
-            *slot = ready;
-            let registers = u32::from(self.proto(ready.frame.proto).registers);
-            self.stack_usual = self.stack_usual.max(1 + registers + FURTHER);
-            self.stack_soft = self.stack_soft.max(self.stack_usual);
-        }
-        if let Some(slot) = self.handles.get_mut(handle as usize) {
-            *slot = v;
-            self.handle_count += 1;
-        }
-        handle
-    }
-
-    /// The last error's text.
-    pub fn last_error_text(&self) -> &[u8] {
-        self.last_error
-            .get(..self.last_error_len as usize)
-            .unwrap_or(&[])
     }
 
     /// The text of a reason.

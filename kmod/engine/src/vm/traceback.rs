@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Tracebacks, and the text of the last error that nothing caught.
+
+use super::error::{Bytes, Raise, type_name};
+use super::{FrameKind, Vm};
+use crate::value::{Ref, Tag, Value};
+
+/// Lines of a traceback before and after those that are left out.
+const HEAD: u32 = 10;
+const TAIL_LINES: u32 = 11;
+
+/// Bytes of the last error's text.
+pub const ERROR_TEXT: usize = 2048;
+
+impl Vm {
+    /// Writes `stack traceback:` and a line for every frame from a level on into a buffer.
+    pub fn write_traceback(&mut self, buffer: Ref, level: u32) -> Result<(), Raise> {
+        self.write_calls(buffer, self.first_depth(), self.depth, level)
+    }
+
+    /// The same for the frames from `first` to `last`.
+    fn write_calls(&mut self, buffer: Ref, first: u32, last: u32, level: u32) -> Result<(), Raise> {
+        self.write(buffer, format_args!("stack traceback:"))?;
+        let Some(mut depth) = self.level_within(first, last, level) else {
+            return Ok(());
+        };
+        let total = (first..=depth)
+            .filter(|&d| self.frame(d).kind != FrameKind::Host)
+            .count() as u32;
+        // What is left out is one more than is said: as PUC has it.
+        let long = total > HEAD + TAIL_LINES + 1;
+        let mut shown = 0;
+        while depth >= first {
+            if self.frame(depth).kind != FrameKind::Host {
+                if long && shown == HEAD {
+                    let skip = total - HEAD - TAIL_LINES - 1;
+                    self.write(buffer, format_args!("\n\t...\t(skipping {skip} levels)"))?;
+                }
+                if !long || shown < HEAD || shown >= total - TAIL_LINES {
+                    self.write_frame(buffer, depth)?;
+                }
+                shown += 1;
+            }
+            depth -= 1;
+        }
+        Ok(())
+    }
+
+    /// The same for any coroutine; 0 is the main program.
+    pub fn write_thread_traceback(
+        &mut self,
+        buffer: Ref,
+        thread: Ref,
+        level: u32,
+    ) -> Result<(), Raise> {
+        if let Some((first, last)) = self.frames_within(thread) {
+            return self.write_calls(buffer, first, last, level);
+        }
+        let (depth, top, running) = (self.depth, self.top, self.thread);
+        if self.show_thread(thread).is_some() {
+            let written = self.write_traceback(buffer, level);
+            self.depth = depth;
+            self.top = top;
+            self.thread = running;
+            return written;
+        }
+        self.write(buffer, format_args!("stack traceback:"))
+    }
+
+    #[inline(never)]
+    fn write_frame(&mut self, buffer: Ref, depth: u32) -> Result<(), Raise> {
+        let f = *self.frame(depth);
+        match self.place_of(depth) {
+            Some((chunk, line)) => {
+                self.write(
+                    buffer,
+                    format_args!("\n\t{}:{line}: in ", Bytes(chunk.text())),
+                )?;
+            }
+            None => self.write(buffer, format_args!("\n\t[C]: in "))?,
+        }
+        self.write_function(buffer, depth)?;
+        if f.is_tail_call() {
+            self.write(buffer, format_args!("\n\t(...tail calls...)"))?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write_function(&mut self, buffer: Ref, depth: u32) -> Result<(), Raise> {
+        let f = *self.frame(depth);
+        let function = self.get(f.func);
+        if let Some(name) = Self::library_name(function).or_else(|| self.global_name(function)) {
+            self.write(buffer, format_args!("function '{}'", Bytes(name.text())))?;
+        } else if let Some((kind, name)) = self.called_name(depth) {
+            self.write(buffer, format_args!("{kind} '{}'", Bytes(name.text())))?;
+        } else if f.kind == FrameKind::Lua {
+            match self.defined_at(function) {
+                Some((_, 0)) => self.write(buffer, format_args!("main chunk"))?,
+                Some((chunk, line)) => {
+                    self.write(
+                        buffer,
+                        format_args!("function <{}:{line}>", Bytes(chunk.text())),
+                    )?;
+                }
+                None => self.write(buffer, format_args!("?"))?,
+            }
+        } else {
+            self.write(buffer, format_args!("?"))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the text of what was raised, with a traceback, for the host.
+    pub(crate) fn keep_last_error(&mut self) {
+        if core::mem::take(&mut self.hushed) {
+            return;
+        }
+        if self.error_pause > 0 {
+            self.error_due = crate::host::now_ms().saturating_add(self.error_pause);
+        }
+        let error = self.error;
+        if self.is_last_error(error) {
+            return;
+        }
+        let Ok(buffer) = self.new_buffer(256) else {
+            self.error = error;
+            return self.keep_text(b"not enough memory");
+        };
+        let written = match error.tag {
+            Tag::Str | Tag::Bytes => {
+                let len = self.bytes(error).len();
+                self.push_part(buffer, error, 0, len)
+            }
+            Tag::Int => self.write(buffer, format_args!("{}", error.as_int())),
+            _ => self.write(
+                buffer,
+                format_args!("(error object is a {} value)", type_name(error)),
+            ),
+        };
+        let written = written.and_then(|()| self.write(buffer, format_args!("\n")));
+        let _ = written.and_then(|()| self.write_traceback(buffer, 0));
+        self.error = error;
+        let bytes = self.heap.buffer_bytes(buffer);
+        let len = bytes.len().min(super::ERROR_TEXT);
+        // SAFETY: the text is in the heap, not in this struct.
+        unsafe {
+            let to = (&raw mut self.last_error).cast::<u8>();
+            to.copy_from_nonoverlapping(self.heap.buffer_bytes(buffer).as_ptr(), len);
+        }
+        self.last_error_len = len as u32;
+        self.heap.truncate_buffer(buffer, 0);
+        self.heap.finish_buffer(buffer);
+    }
+
+    /// Whether the text that is kept is that of the same message: an error per packet costs no traceback
+    /// each. A message names its place, so its traceback differs at most further down.
+    fn is_last_error(&self, error: Value) -> bool {
+        if error.tag != Tag::Str {
+            return false;
+        }
+        let message = self.bytes(error);
+        let kept = self
+            .last_error
+            .get(..self.last_error_len as usize)
+            .unwrap_or(&[]);
+        kept.strip_prefix(message)
+            .is_some_and(|rest| rest.first() == Some(&b'\n'))
+    }
+
+    /// Keeps a text as the last error's.
+    pub(crate) fn keep_text(&mut self, text: &[u8]) {
+        for (to, from) in self.last_error.iter_mut().zip(text) {
+            *to = *from;
+        }
+        self.last_error_len = text.len().min(super::ERROR_TEXT) as u32;
+    }
+
+    /// The last error's text.
+    pub fn last_error_text(&self) -> &[u8] {
+        self.last_error
+            .get(..self.last_error_len as usize)
+            .unwrap_or(&[])
+    }
+}
