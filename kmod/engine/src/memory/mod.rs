@@ -32,13 +32,11 @@ pub mod cell;
 mod ephemerons;
 mod gc;
 mod mark;
-mod nodes;
 mod objects;
 mod packets;
 mod slide;
 pub(crate) mod strings;
 pub mod table;
-mod traverse;
 mod weak;
 
 use crate::value::{Ref, Tag, Value};

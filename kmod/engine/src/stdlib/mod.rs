@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Lua's standard library.
 //!
-//! What computes on bytes and numbers alone knows no VM: `pattern`, `class`, `search`, `directive`,
+//! What computes on bytes and numbers alone knows no VM: `pattern`, `search`, `directive`,
 //! `pack`, `unicode`, `calendar`, `random`. The rest are natives: a file for each table of the library,
 //! and `matching`, `format`, `packing` and `sort` for the functions that are long.
 
@@ -10,7 +10,6 @@
 
 pub mod base;
 mod calendar;
-mod class;
 pub mod coroutine;
 pub mod debug;
 mod directive;

@@ -47,7 +47,6 @@ pub(crate) const TAIL: u8 = 64;
 pub(crate) const PLAIN: u8 = 128;
 /// The function that a packet is given to: the first frame above the outermost. No other has both.
 pub(crate) const FIRST: u8 = PLAIN | TAIL;
-
 /// Frames beyond the limit that message handlers may use.
 pub(crate) const HANDLER_FRAMES: u32 = 64;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The hash part of a table: how it is filled and how it grows.
 
-use super::cell::{Node, TableCell};
-use super::table::{ABSENT, HAS_INTS, Key, NEW_INTS};
-use super::{Heap, OutOfMemory, nodes_size};
+use super::{ABSENT, HAS_INTS, Key, NEW_INTS};
+use crate::memory::cell::{Node, TableCell};
+use crate::memory::{Heap, OutOfMemory, nodes_size};
 use crate::value::{Ref, Tag, Value};
 use core::mem::offset_of;
 
@@ -140,7 +140,7 @@ impl Heap {
     /// A node that moves may move behind the collector's back.
     #[inline(always)]
     fn shade_node(&mut self, node: &Node) {
-        if self.barrier & super::BARRIER_MARK != 0 {
+        if self.barrier & crate::memory::BARRIER_MARK != 0 {
             self.shade(node.key());
             self.shade(node.value);
         }

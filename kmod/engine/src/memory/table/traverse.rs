@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Borders of tables, and their entries one after the other.
 
-use super::cell::Node;
-use super::table::{HAS_INTS, HINT, Key};
-use super::{Heap, reference};
+use super::{HAS_INTS, HINT, Key};
+use crate::memory::cell::Node;
+use crate::memory::{Heap, reference};
 use crate::value::{Ref, Tag, Value};
 
 impl Heap {
