@@ -10,34 +10,19 @@
     clippy::arithmetic_side_effects
 )]
 
+mod puc;
+
 use packetscript_engine::user::{Chunk, Environment, Settings, check_plain};
 use std::cell::RefCell;
 use std::rc::Rc;
 
 /// What PUC prints.
 fn puc(name: &str, source: &str) -> String {
-    // SAFETY: the scripts are ours; `debug.traceback` is why the whole library is there.
-    let lua = unsafe { mlua::Lua::unsafe_new() };
-    let out = Rc::new(RefCell::new(String::new()));
-    let sink = Rc::clone(&out);
-    let print = lua
-        .create_function(move |lua, values: mlua::Variadic<mlua::Value>| {
-            let tostring: mlua::Function = lua.globals().get("tostring")?;
-            let mut line = Vec::new();
-            for v in values {
-                let text: mlua::LuaString = tostring.call(v)?;
-                line.push(text.to_string_lossy());
-            }
-            sink.borrow_mut().push_str(&(line.join("\t") + "\n"));
-            Ok(())
-        })
-        .unwrap();
-    lua.globals().set("print", print).unwrap();
-    if let Err(e) = lua.load(source).set_name(format!("@{name}")).exec() {
+    let (lines, error) = puc::run(&format!("@{name}"), source);
+    if let Some(e) = error {
         panic!("{name} with PUC: {e}");
     }
-    drop(lua);
-    out.take()
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// How hard the collector's life is made.

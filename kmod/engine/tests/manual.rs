@@ -4,33 +4,19 @@
 #![cfg(feature = "user")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod puc;
+
 use packetscript_engine::user::{Chunk, plain};
 use std::cell::RefCell;
 use std::rc::Rc;
 
 /// What PUC prints.
 fn puc(name: &str, source: &str) -> Vec<String> {
-    // SAFETY: the scripts are ours; some look at themselves by `debug`.
-    let lua = unsafe { mlua::Lua::unsafe_new() };
-    let lines = Rc::new(RefCell::new(Vec::new()));
-    let sink = Rc::clone(&lines);
-    let print = lua
-        .create_function(move |lua, values: mlua::Variadic<mlua::Value>| {
-            let tostring: mlua::Function = lua.globals().get("tostring")?;
-            let mut line = Vec::new();
-            for v in values {
-                line.push(tostring.call::<mlua::LuaString>(v)?.to_string_lossy());
-            }
-            sink.borrow_mut().push(line.join("\t"));
-            Ok(())
-        })
-        .unwrap();
-    lua.globals().set("print", print).unwrap();
-    if let Err(e) = lua.load(source).set_name(format!("@{name}")).exec() {
+    let (lines, error) = puc::run(&format!("@{name}"), source);
+    if let Some(e) = error {
         panic!("{name} with PUC: {e}");
     }
-    drop(lua);
-    lines.take()
+    lines
 }
 
 /// What the engine prints.

@@ -5,6 +5,8 @@
 //! `PROGRAMS=N` sets how many, `SEED=N` which ones; a program that differs is printed.
 #![cfg(feature = "user")]
 
+#[path = "../puc/mod.rs"]
+mod puc;
 mod writer;
 
 use packetscript_engine::user::{Chunk, plain};
@@ -40,28 +42,18 @@ fn engine(text: &str) -> Vec<String> {
 }
 
 /// Lines that PUC prints.
-fn puc(lua: &mlua::Lua, text: &str) -> Vec<String> {
-    let lines = Rc::new(RefCell::new(Vec::new()));
-    let to = lines.clone();
-    let print = lua
-        .create_function(move |_, line: mlua::LuaString| {
-            to.borrow_mut().push(line.to_string_lossy());
-            Ok(())
-        })
-        .expect("a function");
-    lua.globals().set("print", print).expect("a global");
-    if let Err(error) = lua.load(text).set_name("=test").exec() {
+fn puc(text: &str) -> Vec<String> {
+    let (mut lines, error) = puc::run("=test", text);
+    if let Some(error) = error {
         let message = match error {
             mlua::Error::RuntimeError(message) | mlua::Error::SyntaxError { message, .. } => {
                 message
             }
             other => other.to_string(),
         };
-        lines
-            .borrow_mut()
-            .push(message.lines().next().unwrap_or("").to_string());
+        lines.push(message.lines().next().unwrap_or("").to_string());
     }
-    lines.take()
+    lines
 }
 
 #[test]
@@ -73,8 +65,7 @@ fn generated_programs_run_as_in_puc() {
     let mut wrong = Vec::new();
     for seed in first..first + count {
         let text = program(seed);
-        // A fresh state: programs change the metatables and globals that they find.
-        let theirs = puc(&mlua::Lua::new(), &text);
+        let theirs = puc(&text);
         let ours = engine(&text);
         printed += theirs.len();
         if ours == theirs {
