@@ -6,7 +6,7 @@ use super::layout::{
 };
 use super::{Refused, Store};
 
-impl<'m> Store<'m> {
+impl Store<'_> {
     /// Calls `f` with the bytes of an entry from `from` to before `to`, piece by piece, until it is
     /// false.
     pub(super) fn pieces(

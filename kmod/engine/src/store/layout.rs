@@ -61,7 +61,7 @@ pub(super) const E_KEY_LEN: usize = 20;
 pub(super) const E_VALUE_LEN: usize = 24;
 pub(super) const E_END: usize = 28;
 
-impl<'m> Store<'m> {
+impl Store<'_> {
     pub(super) fn word(&self, at: usize) -> u32 {
         let bytes = self.memory.get(at..).and_then(|bytes| bytes.first_chunk());
         bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes))

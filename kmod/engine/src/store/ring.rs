@@ -4,7 +4,7 @@
 use super::Store;
 use super::layout::{E_NEWER, E_OLDER, NEWEST, OLDEST};
 
-impl<'m> Store<'m> {
+impl Store<'_> {
     pub(super) fn join_ring(&mut self, entry: u32) {
         let before = self.word(NEWEST);
         self.set_link(entry, E_NEWER, 0);

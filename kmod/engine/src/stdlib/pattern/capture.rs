@@ -5,7 +5,7 @@ use super::scratch::{Capture, OPEN, POSITION, Retry};
 use super::{Answer, Fault, Matcher};
 use core::cell::Cell;
 
-impl<'a> Matcher<'a> {
+impl Matcher<'_> {
     /// `(` or `()`.
     pub(super) fn open(&mut self, s: usize, p: &mut usize, depth: &mut usize) -> Answer<()> {
         let next = p.wrapping_add(1);
