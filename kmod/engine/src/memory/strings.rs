@@ -307,6 +307,44 @@ impl Heap {
         Ok(())
     }
 
+    /// Appends a string from `copied` on up to the last of `places`, which are in order (from, to), with
+    /// another string in each place. All or nothing.
+    pub fn push_replaced(
+        &mut self,
+        r: Ref,
+        of: Ref,
+        by: Ref,
+        copied: usize,
+        places: &[(u32, u32)],
+    ) -> Result<(), OutOfMemory> {
+        let mut total = 0usize;
+        let mut end = copied;
+        for &(from, to) in places {
+            debug_assert!(end <= from as usize && from <= to);
+            total += (from as usize - end) + self.string_bytes(by).len();
+            end = to as usize;
+        }
+        debug_assert!(end <= self.string_bytes(of).len());
+        self.reserve_buffer(r, total)?;
+        // SAFETY: there is room for all of it; places lie in the string, in order, and the bodies are
+        // different.
+        unsafe {
+            let (of, by) = (self.string_bytes(of), self.string_bytes(by));
+            let cell = self.at::<LongCell>(r);
+            let mut at = self.long_bytes(r).add((*cell).len as usize);
+            let mut end = copied;
+            for &(from, to) in places {
+                let kept = from as usize - end;
+                copy(of.as_ptr().add(end), at, kept);
+                copy(by.as_ptr(), at.add(kept), by.len());
+                at = at.add(kept + by.len());
+                end = to as usize;
+            }
+            (*cell).len += total as u32;
+        }
+        Ok(())
+    }
+
     /// Appends `count` times the same byte.
     pub fn push_fill(&mut self, r: Ref, byte: u8, count: usize) -> Result<(), OutOfMemory> {
         self.reserve_buffer(r, count)?;

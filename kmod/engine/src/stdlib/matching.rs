@@ -64,6 +64,73 @@ fn search_from(
     found.map_err(|e| fault(vm, e))
 }
 
+/// Matches that `gsub` looks for before it puts anything in their places.
+const MANY: usize = 16;
+
+/// Where `gsub` is in its subject.
+struct Places {
+    /// Where the next match may begin.
+    source: usize,
+    /// Where the last one ended, or -1: an empty match there does not count.
+    last: i64,
+}
+
+/// The next matches of a pattern, as many as there are places, but one alone when it makes captures, which
+/// the next would overwrite. Returns how many there are and how many captures each makes; there are fewer
+/// than places only at the end, or when it is for the next call to say what is wrong with the pattern.
+#[inline(never)]
+fn find_some(
+    vm: &mut Vm,
+    s: Value,
+    p: Value,
+    at: &mut Places,
+    skip: usize,
+    places: &mut [(u32, u32)],
+) -> Result<(usize, usize), Raise> {
+    let budget = budget(vm);
+    let (mut count, mut level) = (0usize, 0);
+    let (answer, spent) = {
+        let subject = vm.bytes(s);
+        let pattern = vm.bytes(p).get(skip..).unwrap_or_default();
+        let mut matcher = Matcher::new(subject, pattern, &vm.library.pattern, budget);
+        let answer = loop {
+            let Some(place) = places.get_mut(count) else {
+                break Ok(());
+            };
+            if at.source > subject.len() {
+                break Ok(());
+            }
+            match matcher.search(at.source, skip > 0) {
+                Ok(Some((start, end))) if end as i64 == at.last => {
+                    // An empty match where the last one ended.
+                    at.source = start.wrapping_add(1);
+                }
+                Ok(Some((start, end))) => {
+                    *place = (start as u32, end as u32);
+                    count = count.wrapping_add(1);
+                    (at.source, at.last) = (end, end as i64);
+                    level = matcher.captures();
+                    if level > 0 {
+                        break Ok(());
+                    }
+                }
+                Ok(None) => {
+                    at.source = subject.len().wrapping_add(1);
+                    break Ok(());
+                }
+                Err(_) if count > 0 => break Ok(()),
+                Err(e) => break Err(e),
+            }
+        };
+        (answer, matcher.budget.spent())
+    };
+    settle(vm, spent)?;
+    match answer {
+        Ok(()) => Ok((count, level)),
+        Err(e) => Err(fault(vm, e)),
+    }
+}
+
 /// The value of capture number i.
 fn capture(vm: &mut Vm, s: Value, found: Found, i: usize) -> Result<Value, Raise> {
     match vm
@@ -241,27 +308,45 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             }
         }
     }
+    // What a match becomes is known here unless something is called for it.
+    let many = skip == 0
+        && match replacement.tag {
+            Tag::Str | Tag::Bytes => true,
+            Tag::Table => vm.heap.meta(replacement.as_ref()) == 0,
+            _ => false,
+        };
+    let plain = matches!((s.tag, replacement.tag), (Tag::Str, Tag::Str))
+        && search::byte(vm.bytes(replacement), b'%').is_none();
+    let mut places = [(0, 0); MANY];
     loop {
-        let source = number(vm, SOURCE) as usize;
-        let count = number(vm, COUNT);
-        if count >= number(vm, MAXIMUM) || source > vm.bytes(s).len() {
+        let mut at = Places {
+            source: number(vm, SOURCE) as usize,
+            last: number(vm, LAST),
+        };
+        let left = number(vm, MAXIMUM).saturating_sub(number(vm, COUNT)).max(0) as usize;
+        let left = left.min(if many { MANY } else { 1 });
+        if left == 0 || at.source > vm.bytes(s).len() {
             break;
         }
-        let Some(found) = search_from(vm, s, p, source, skip)? else {
-            break;
-        };
-        if found.end as i64 == number(vm, LAST) {
-            // An empty match where the last one ended.
-            if found.start >= vm.bytes(s).len() {
-                vm.set(local(&f, SOURCE), Value::int(found.start as i64));
-                break;
-            }
-            let next = found.start.wrapping_add(1);
-            vm.set(local(&f, SOURCE), Value::int(next as i64));
-        } else {
-            vm.set(local(&f, COUNT), Value::int(count.wrapping_add(1)));
-            vm.set(local(&f, SOURCE), Value::int(found.end as i64));
-            vm.set(local(&f, LAST), Value::int(found.end as i64));
+        let places = places.get_mut(..left).unwrap_or_default();
+        let (count, level) = find_some(vm, s, p, &mut at, skip, places)?;
+        let count_before = number(vm, COUNT);
+        vm.set(
+            local(&f, COUNT),
+            Value::int(count_before.wrapping_add(count as i64)),
+        );
+        vm.set(local(&f, SOURCE), Value::int(at.source as i64));
+        vm.set(local(&f, LAST), Value::int(at.last));
+        let places = places.get(..count).unwrap_or_default();
+        if plain && count > 0 {
+            replace_plainly(vm, &f, buffer, places)?;
+        }
+        for &(start, end) in places.iter().filter(|_| !plain) {
+            let found = Found {
+                start: start as usize,
+                end: end as usize,
+                level,
+            };
             vm.set(local(&f, START), Value::int(found.start as i64));
             if let Some(nargs) = substitute(vm, &f, buffer, s, replacement, found)? {
                 return Ok(Step::Call {
@@ -271,7 +356,7 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
                 });
             }
         }
-        if skip > 0 {
+        if skip > 0 || count == 0 {
             break;
         }
         if vm.is_due() {
@@ -338,6 +423,20 @@ fn substitute(
         return Ok(None);
     }
     if replacement.tag == Tag::Table {
+        let t = replacement.as_ref();
+        let captured = vm
+            .library
+            .pattern
+            .capture(found.level, 0, found.start, found.end);
+        if let Ok(Captured::Bytes(start, end)) = captured
+            && vm.heap.meta(t) == 0
+        {
+            vm.charge(super::bulk(end.wrapping_sub(start)))?;
+            let key = vm.bytes(s).get(start..end).unwrap_or_default();
+            let value = vm.heap.get_bytes(t, key);
+            replace(vm, f, buffer, value, found.start, found.end)?;
+            return Ok(None);
+        }
         let key = capture(vm, s, found, 0)?;
         return match vm.index(replacement, key)? {
             Meta::Done(value) => {
@@ -359,6 +458,19 @@ fn change(vm: &mut Vm, f: &Args, buffer: Ref, start: usize, end: usize) -> Resul
         vm.push_part(buffer, s, copied, start)?;
     }
     vm.set(local(f, COPIED), Value::int(end as i64));
+    vm.set(local(f, CHANGED), Value::boolean(true));
+    Ok(())
+}
+
+/// Puts the replacement, in which nothing is to be filled in, in the places of some matches.
+fn replace_plainly(vm: &mut Vm, f: &Args, buffer: Ref, places: &[(u32, u32)]) -> Result<(), Raise> {
+    let (s, by) = (vm.arg(f, 0), vm.arg(f, 2));
+    let fuel = super::bulk(vm.bytes(by).len()).saturating_mul(places.len() as u64);
+    vm.charge(fuel)?;
+    let copied = vm.get(local(f, COPIED)).as_int() as usize;
+    vm.allocate(|heap| heap.push_replaced(buffer, s.as_ref(), by.as_ref(), copied, places))?;
+    let end = places.last().map_or(0, |place| i64::from(place.1));
+    vm.set(local(f, COPIED), Value::int(end));
     vm.set(local(f, CHANGED), Value::boolean(true));
     Ok(())
 }

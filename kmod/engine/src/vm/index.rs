@@ -12,14 +12,21 @@ use crate::memory::cell::ImageCell;
 use crate::packet;
 use crate::value::{Ref, Tag, Value};
 
+/// Bytes that one unit of fuel hashes.
+const HASHED: usize = 32;
 /// The longest chain of `__index` tables.
 const CHAIN: u32 = 2000;
 
 impl Vm {
-    /// `t[key]` where the key is bytes of the packet.
+    /// `t[key]` where the key is bytes of the packet, which are hashed each time.
     pub(crate) fn get_by_bytes(&mut self, t: Ref, key: Value) -> Value {
-        let Self { heap, packet, .. } = self;
-        heap.get_bytes(t, packet.bytes_of(key).unwrap_or(&[]))
+        let Self {
+            heap, packet, fuel, ..
+        } = self;
+        let bytes = packet.bytes_of(key).unwrap_or(&[]);
+        // What is missing then is noticed by whoever charges next: a loop or a call.
+        *fuel = fuel.saturating_sub((bytes.len() / HASHED) as i64);
+        heap.get_bytes(t, bytes)
     }
 
     /// A key as a table may hold it, or the error that it is none.

@@ -38,3 +38,16 @@ call("find", string.find, "a.b", ".", 1, true) call("find", string.find, "abc", 
 call("gmatch", function() local r = {} for w in ("one two"):gmatch("%a+", 3) do r[#r + 1] = w end return table.concat(r, ",") end)
 call("gmatch", string.gmatch, "a") call("gmatch", function() for k, v in ("a=1, b=2"):gmatch("(%w+)=(%w+)") do print(k, v) end end)
 call("deep", string.find, ("a"):rep(300), ("a?"):rep(250)) call("caps", string.find, "a", ("()"):rep(33))
+-- More matches than are looked for at once, with what stops them in between.
+do
+  local long = ("ab, cd  e"):rep(9)
+  for _, p in ipairs{"%a", "%a*", "%s*", "()%a", "(%a)(%a?)", ".-", "%f[%a]", "", "x*", "[^,]+", "%a%b,d", "^%a", "a[", "%a%", "ab%1", "b(c"} do
+    for _, r in ipairs{"", "-", "<%0>", "%1", "%", "a longer replacement than what it stands for"} do call("gsub many", string.gsub, long, p, r) end
+    for n = 14, 18 do call("gsub n", string.gsub, long, p, "+", n) call("gsub nt", string.gsub, long, p, { a = "A", e = false, [1] = 1 }, n) end
+    call("gsub table", string.gsub, long, p, { a = "A", b = 2, c = 2.5, d = false, [""] = "empty", ab = "AB" })
+    local told = {}
+    call("gsub f", string.gsub, long, p, function(...) told[#told + 1] = table.concat({ tostring(...) }, ",") return nil end) call("told", table.concat, told, " ")
+  end
+  call("gsub wrong late", string.gsub, ("a"):rep(20), "a", setmetatable({}, { __index = function(_, k) return k:upper() end }))
+  call("gsub wrong late", string.gsub, ("a"):rep(20) .. "b", "%a", { a = "x", b = {} })
+end

@@ -94,3 +94,20 @@ fn what_the_reference_says() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// A payload as a key is hashed each time: a script that does nothing else may not take longer than its
+/// fuel says.
+#[test]
+fn a_payload_as_a_key_costs_by_its_length() {
+    let [from, to]: [IpAddr; 2] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
+    let cost = |len: usize| {
+        let mut packet = UserPacket::new(&frame::udp(from, to, 4000, 4000, &vec![b'x'; len]));
+        let code = "v = timers[p.payload]";
+        fuel(code, TIMES, &mut packet) - fuel(code, 0, &mut packet)
+    };
+    let (short, long) = (cost(16), cost(1456));
+    assert!(
+        (long - short) / TIMES == 1456 / 32,
+        "16 bytes cost {short}, 1,456 {long}"
+    );
+}
