@@ -58,8 +58,9 @@ impl Compiler<'_, '_> {
             }
             Token::OpenBrace => return self.constructor(),
             Token::Function => {
-                let line = self.lexer.line;
                 self.next()?;
+                // A function begins at its parameters, as PUC counts.
+                let line = self.lexer.line;
                 return self.function(false, line, super::exp::NOWHERE);
             }
             _ => return self.primary(),

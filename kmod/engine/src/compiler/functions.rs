@@ -92,8 +92,8 @@ impl Compiler<'_, '_> {
     }
 
     pub(super) fn local_function(&mut self) -> Result<()> {
-        let line = self.lexer.line;
         let name = self.name()?;
+        let line = self.lexer.line;
         let variable = self.new_var(name, false)?;
         self.activate(1);
         let boxed = self.var_mut(variable).is_some_and(|var| {

@@ -81,3 +81,18 @@ debug.setmetatable(rawlen, { __concat = function() return "functions" end }) pri
 local locked = setmetatable({}, { __metatable = "locked" }) print(getmetatable(locked), debug.getmetatable(locked).__metatable)
 print(debug.setmetatable(locked, nil) == locked, getmetatable(locked))
 print(pcall(debug.setmetatable, 1, 2))
+-- A function begins at the line of its parameters, but one that a statement names at that of the statement.
+do
+  local function
+    named
+    () end
+  local bare = function
+
+    () end
+  function
+    Global
+    () end
+  for _, f in ipairs { named, bare, Global } do print(debug.getinfo(f, "S").linedefined, debug.getinfo(f, "S").lastlinedefined) end
+  Global = nil
+  for _, text in ipairs { "local f = function\n() return 1 2", "local function f\n() return 1 2", "function f\n() return 1 2", "f(function\n\n(a,\nb) x" } do print(load(text, "=lines")) end
+end
