@@ -92,8 +92,19 @@ impl<'a> Matcher<'a> {
         let mut s = from;
         // The pattern is read; its sets are longest in that.
         self.spend(self.pattern.len() as u64 >> 1)?;
-        let first = if anchored { None } else { self.first_item() };
+        // Often a match begins at once.
+        if let Some(end) = self.match_at(s)? {
+            return Ok(Some((s, end)));
+        }
+        if anchored {
+            return Ok(None);
+        }
+        let first = self.first_item();
         loop {
+            s = s.wrapping_add(1);
+            if s > self.subject.len() {
+                return Ok(None);
+            }
             if let Some(first) = first {
                 // A match can only begin where this fits.
                 let rest = self.subject.get(s..).unwrap_or_default();
@@ -114,10 +125,6 @@ impl<'a> Matcher<'a> {
             }
             if let Some(end) = self.match_at(s)? {
                 return Ok(Some((s, end)));
-            }
-            s = s.wrapping_add(1);
-            if anchored || s > self.subject.len() {
-                return Ok(None);
             }
         }
     }
