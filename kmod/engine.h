@@ -3,7 +3,7 @@
  * The seam between the shim (C, knows the kernel) and engine.o (Rust, knows no kernel version).
  *
  * ps_*() without "host" are in engine.o and are called by the shim; ps_host_*() are in the shim
- * (kmod/host.c) and are called by the engine. The Rust twin is kmod/engine/src/host.rs and
+ * (kmod/host.c) and are called by the engine. The Rust twin is kmod/engine/src/host/mod.rs and
  * kmod/object/src/lib.rs; a test compares the layouts.
  *
  * Nothing here allocates: the shim hands the engine memory, and the engine stays inside it.
@@ -133,7 +133,7 @@ _Static_assert(sizeof(struct ps_packet) == 88 && offsetof(struct ps_packet, stat
 		       offsetof(struct ps_packet, known) == 40 &&
 		       offsetof(struct ps_packet, mac) == 48 &&
 		       offsetof(struct ps_packet, pkttype) == 80,
-	       "struct ps_packet is host.rs's Packet");
+	       "struct ps_packet is the host module's Packet");
 #define PS_PACKET_MATCH 1	/* called by a match: any true value matches */
 
 enum ps_status {

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the compiler makes and the virtual machine runs: the instruction set ([`op`], in an image
-//! [`word`]), the image that
-//! holds a whole program ([`image`]), how one is put together ([`builder`]), the proof that it may
-//! run ([`verify`]) and a listing for people ([`list`]).
+//! Bytecode: what the compiler makes and the virtual machine runs.
+//!
+//! * [`op`] — the instruction set; [`shape`] — what each operation's operands are; [`word`] — how
+//!   instructions lie in an image
+//! * [`image`] — a whole program as flat bytes; [`builder`] — how one is put together; [`arena`] — the
+//!   compiler's working memory
+//! * [`verify`] — the proof that an image may run; `flow` — the part of it that follows control
+//! * [`list`] — a listing for people
 
 pub mod arena;
 pub mod builder;

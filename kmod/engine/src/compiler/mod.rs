@@ -7,6 +7,15 @@
 //! its jumps, lays its instructions out and prices its loops.
 //!
 //! Nothing here recurses: what the parser has still to do is on a stack of tasks in the workspace.
+//!
+//! * `lexer` — text to tokens
+//! * the grammar: `parse` — texts and blocks; `assign`, `loops`, `functions` — statements; `expression`;
+//!   `tasks` — what is still to be done
+//! * what is known meanwhile: `scope` — functions and blocks; `variables` — what names mean; `labels`;
+//!   `exp` — an expression whose code is not finished
+//! * the code: `code` — instructions; `jumps` — lists of jumps; `fold` — arithmetic on constants;
+//!   `finish` — the end of a function
+//! * `diagnostic` — messages
 
 mod assign;
 mod code;

@@ -18,6 +18,11 @@
 //! [`Heap::collect_within`]. A slice of a body never
 //! outlives the borrow of the [`Heap`] that it came from, and nothing moves without `&mut Heap`.
 //!
+//! * this file — taking and giving back cells and bodies; `cell` — what is in a cell
+//! * what lives here: `table`, `strings`, `objects` (closures and the like)
+//! * the collector: `gc` — its cycle; `mark`; `weak`, `ephemerons` — the end of marking; `slide` — bodies
+//! * `packets` — what a packet allocated, which may go at once
+//!
 //! # Invariants
 //!
 //! A [`Value`] with a reference tag, wherever a program can reach it, names a cell of the kind that

@@ -10,6 +10,12 @@
 //! 3. [`access::get`]: everything, with errors and whatever memory it takes.
 //!
 //! [`read`] is the part of the last two that needs no memory of the environment.
+//!
+//! * [`fields`] — every field, once; [`locate`] — where the headers are; [`conntrack`] — `p.ct`;
+//!   [`dissect`] — what payloads say
+//! * [`assign`] — what may be assigned; [`write`] — bytes and checksums
+//! * [`library`] — globals and methods; [`objects`] — `ipset`, `map`, timers and the like; [`address`];
+//!   [`verdict`]; [`suggest`] — "did you mean"
 
 pub mod access;
 pub mod address;

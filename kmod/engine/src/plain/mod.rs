@@ -2,6 +2,9 @@
 //! What plain Lua has in user space alone, as the `lua` command has it: the standard streams, modules
 //! and chunks from files, more of `debug`, `os.exit` and `os.getenv`.
 //!
+//! * `start` — running a program as the command does; `modules` — chunks and modules from files
+//! * `streams`, `read` — `io` for the standard streams; `inspect`, `locals` — more of `debug`
+//!
 //! Packet scripts get none of it, nor does anything in the kernel: [`open`] looks at what the program was
 //! compiled as, and the folder is part of user space's engine only.
 

@@ -3,7 +3,8 @@
 //!
 //! What computes on bytes and numbers alone knows no VM: `pattern`, `search`, `directive`,
 //! `pack`, `unicode`, `calendar`, `random`. The rest are natives: a file for each table of the library,
-//! and `matching`, `format`, `packing` and `sort` for the functions that are long.
+//! and `matching`, `format`, `packing`, `sort` and `loading` for the functions that are long. `text` is
+//! `tostring`, for all of them.
 
 // Exact comparisons and rounding to doubles are what Lua's functions do.
 #![allow(clippy::float_cmp, clippy::cast_precision_loss)]

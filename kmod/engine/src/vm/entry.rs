@@ -74,19 +74,7 @@ impl Vm {
             constants: p.constants,
             closure,
             fuel: p.fuel,
-            frame: Frame {
-                pc: 0,
-                base: 1,
-                func: 0,
-                proto,
-                extra: 0,
-                failed: 0,
-                levels: 0,
-                place: 0,
-                wanted: 2,
-                kind: FrameKind::Lua,
-                flags: FIRST,
-            },
+            frame: Frame::lua(0, proto, 2, FIRST),
         })
     }
 

@@ -84,6 +84,24 @@ pub(crate) struct Frame {
 const _: () = assert!(size_of::<Frame>() == 32);
 
 impl Frame {
+    /// That of a Lua function with a fixed number of parameters, before its first instruction.
+    #[inline(always)]
+    pub(crate) const fn lua(func: u32, proto: Ref, wanted: i16, flags: u8) -> Self {
+        Self {
+            pc: 0,
+            base: func + 1,
+            func,
+            proto,
+            extra: 0,
+            failed: 0,
+            levels: 0,
+            place: 0,
+            wanted,
+            kind: FrameKind::Lua,
+            flags,
+        }
+    }
+
     /// Where a Lua function's arguments beyond its parameters begin: below the function's copy, which is
     /// right below its first register.
     #[inline(always)]

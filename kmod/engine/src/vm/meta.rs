@@ -7,7 +7,7 @@
 //! may end find `META` in its flags, and finish the instruction as `index` says.
 
 use super::call::Flow;
-use super::{Event, Frame, FrameKind, META, PLAIN, Vm};
+use super::{Event, Frame, META, PLAIN, Vm};
 use crate::bytecode::op::Op;
 use crate::bytecode::word::Word;
 use crate::memory::cell::{Header, Kind, ProtoCell};
@@ -73,19 +73,7 @@ impl Vm {
             }
         }
         self.depth += 1;
-        *self.this_mut() = Frame {
-            pc: 0,
-            base: func + 1,
-            func,
-            proto,
-            extra: 0,
-            failed: 0,
-            levels: 0,
-            place: 0,
-            wanted,
-            kind: FrameKind::Lua,
-            flags: META | PLAIN,
-        };
+        *self.this_mut() = Frame::lua(func, proto, wanted, META | PLAIN);
         true
     }
 

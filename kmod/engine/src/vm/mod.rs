@@ -16,6 +16,7 @@
 //! * `entry` — the host's way in: functions that rules call
 //! * `run` — the loop over instructions; `slow` — each of them in full
 //! * `call` — calls: how a function gets its frame, runs, and hands over its results
+//! * `closure` — making functions
 //! * `native` — what native functions see of all this
 //! * `coroutine` — coroutines: stacks that wait
 //! * `index`, `operate` — what instructions do when the short way is not open; `meta` — when that is to
@@ -42,6 +43,7 @@
 )]
 
 mod call;
+mod closure;
 mod collect;
 pub mod coroutine;
 mod create;
@@ -230,10 +232,6 @@ pub struct Vm {
 }
 
 impl Vm {
-    // --- frames --------------------------------------------------------------------------------------
-
-    // --- the rest ------------------------------------------------------------------------------------
-
     /// The table of globals.
     pub fn globals(&self) -> Ref {
         self.globals

@@ -4,7 +4,8 @@
 //! `dns`, `tls` and `http` (with TFTP) are functions of bytes, which may be any. Here they meet the
 //! packet at hand: a view (`p.dns`) holds where its message begins; each field is read from the
 //! message when it is asked for. [`quick`] reads what is asked for most where it lies; [`get`] reads
-//! everything, also from packets that are not linear.
+//! everything, also from packets that are not linear. `split` puts ClientHellos of several segments
+//! together.
 
 pub mod dns;
 pub mod http;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Objects for packet scripts: sets of networks and of domain names, token buckets, maps,
-//! dissectors, timers.
+//! dissectors, timers. Each has a module of its own.
 //!
 //! Each is an object of the heap with a Lua table for its entries, so their memory is counted and
-//! bounded like any other. Looking something up allocates nothing.
+//! bounded like any other; `generations` bounds those that grow. Those with a name (`named`) have their
+//! entries in a store instead, which scripts share. Looking something up allocates nothing.
 
 mod bucket;
 mod dissector;

@@ -105,19 +105,7 @@ impl Vm {
             if end + need > self.stack_soft {
                 self.grow_stack(end, need)?;
             }
-            let mut frame = Frame {
-                pc: 0,
-                base: func + 1,
-                func,
-                proto: proto_ref,
-                extra: 0,
-                failed: 0,
-                levels: 0,
-                place: 0,
-                wanted,
-                kind: FrameKind::Lua,
-                flags,
-            };
+            let mut frame = Frame::lua(func, proto_ref, wanted, flags);
             for i in nargs..parameters {
                 *self.slot(func + 1 + i) = Value::NIL;
             }
@@ -190,19 +178,7 @@ impl Vm {
                 *self.slot(func + 1 + n) = Value::NIL;
             }
             self.depth += 1;
-            *self.this_mut() = Frame {
-                pc: 0,
-                base: func + 1,
-                func,
-                proto,
-                extra: 0,
-                failed: 0,
-                levels: 0,
-                place: 0,
-                wanted,
-                kind: FrameKind::Lua,
-                flags,
-            };
+            *self.this_mut() = Frame::lua(func, proto, wanted, flags);
         }
         true
     }

@@ -7,7 +7,8 @@
 //! doubles of [`user`], over packets that live in ordinary memory. Everything above this module
 //! uses the safe methods here and never sees which of the two it talks to.
 //!
-//! [`at_hand`] keeps the one packet that a run is about and the windows to its headers.
+//! * [`at_hand`] — the one packet that a run is about, and windows to its headers
+//! * `user` — the host in user space; `stores` — its stores; `frame` — packets made from scratch
 
 pub mod at_hand;
 #[cfg(feature = "user")]
