@@ -2,45 +2,9 @@
 //! What the kernel shows at one moment. These types are also the stable `--json` schema, so a
 //! field is added at the end and never renamed: see `doc/json.md`.
 
+pub use packetscript_abi::proc::Script;
 use serde::Serialize;
 use std::time::Duration;
-
-/// A version of a script.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Script {
-    /// Name, unique together with the hash.
-    pub name: String,
-    /// Hash of source, modules and arguments, as 16 hexadecimal digits.
-    pub hash: String,
-    /// Where it was loaded from.
-    pub path: Option<String>,
-    /// Stays loaded without rules.
-    pub kept: bool,
-    /// What a new rule that gives the name alone is bound to.
-    pub newest: bool,
-    /// Rules that are bound to it.
-    pub rules: u64,
-    /// Environments that exist.
-    pub envs: u64,
-    /// When it was loaded, in seconds since the epoch.
-    pub loaded: u64,
-    /// Which program loaded it.
-    pub by: String,
-    /// For which user.
-    pub uid: u64,
-    /// Bytes of source.
-    pub bytes: u64,
-    /// Live memory of all its environments.
-    pub memory: u64,
-    /// What they may use.
-    pub limit: u64,
-    /// Packets seen by its rules.
-    pub packets: u64,
-    /// Packets that ended in an error.
-    pub errors: u64,
-    /// The last error, with its traceback.
-    pub last_error: Option<String>,
-}
 
 /// Counters that rules and hooks share.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -47,41 +47,43 @@ pub enum Error {
     },
 }
 
-/// A version of a script.
+/// A version of a script. With the feature `serde` this is its stable `--json` schema too, so a field is
+/// added at the end and never renamed: see `pstui/doc/json.md`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Script {
-    /// Its name.
+    /// Its name, unique together with the hash.
     pub name: String,
-    /// Which version, as `/proc` writes it.
+    /// Hash of source, modules and arguments, as 16 hexadecimal digits.
     pub hash: String,
-    /// The file it came from; empty when there was none.
-    pub path: String,
-    /// `pstui load` keeps it.
+    /// The file it came from.
+    pub path: Option<String>,
+    /// `pstui load` keeps it: it stays without rules.
     pub kept: bool,
-    /// What a rule by name alone gets.
+    /// What a new rule that gives the name alone is bound to.
     pub newest: bool,
-    /// Rules that run it.
+    /// Rules that are bound to it.
     pub rules: u64,
-    /// Its environments.
+    /// Environments that exist.
     pub envs: u64,
     /// When it was loaded, in seconds since the epoch.
     pub loaded: u64,
-    /// The program that loaded it.
+    /// Which program loaded it.
     pub by: String,
-    /// For whom.
+    /// For which user.
     pub uid: u64,
-    /// Of source.
+    /// Bytes of source.
     pub bytes: u64,
-    /// Live bytes of all environments.
+    /// Live memory of all its environments.
     pub memory: u64,
-    /// How many may be live.
+    /// What they may use.
     pub limit: u64,
-    /// That it was asked about.
+    /// Packets seen by its rules.
     pub packets: u64,
-    /// That ended in an error.
+    /// Packets that ended in an error.
     pub errors: u64,
-    /// The last one; empty when there was none.
-    pub last_error: String,
+    /// The last error, with its traceback.
+    pub last_error: Option<String>,
 }
 
 /// A rule.
@@ -194,7 +196,7 @@ pub fn parse_scripts(text: &[u8]) -> Result<Vec<Script>, Error> {
         Ok(Script {
             name: row.text("name")?,
             hash: row.text("hash")?,
-            path: row.text("path")?,
+            path: row.optional("path")?,
             kept: flags.iter().any(|flag| flag == "kept"),
             newest: flags.iter().any(|flag| flag == "newest"),
             rules: row.number("rules")?,
@@ -207,7 +209,7 @@ pub fn parse_scripts(text: &[u8]) -> Result<Vec<Script>, Error> {
             limit: row.number("limit")?,
             packets: row.number("packets")?,
             errors: row.number("errors")?,
-            last_error: row.text("last_error")?,
+            last_error: row.optional("last_error")?,
         })
     })
 }
@@ -376,6 +378,11 @@ impl Row<'_> {
             .map_err(|message| self.fail(format!("{column}: {message}")))
     }
 
+    /// The text of a cell that may be empty.
+    fn optional(&self, column: &str) -> Result<Option<String>, Error> {
+        Ok(Some(self.text(column)?).filter(|text| !text.is_empty()))
+    }
+
     fn list(&self, column: &str) -> Result<Vec<String>, Error> {
         let text = self.text(column)?;
         Ok(text
@@ -514,10 +521,13 @@ mod tests {
     fn texts_are_unescaped() {
         let head = "packetscript\t1\tscripts\nname\thash\tpath\tflags\trules\tenvs\tloaded\tby\tuid\tbytes\tmemory\tlimit\tpackets\terrors\tlast_error\n";
         let row = "a\tff\t/tmp/t\\x09b\\x5c.lua\tkept,newest\t1\t1\t1764000000\tiptables\t0\t100\t4096\t1048576\t5\t1\ta.lua:1: caf\\xc3\\xa9\\x0astack\n";
-        let scripts = parse_scripts(format!("{head}{row}").as_bytes()).unwrap();
-        assert_eq!(scripts[0].path, "/tmp/t\tb\\.lua");
-        assert_eq!(scripts[0].last_error, "a.lua:1: café\nstack");
+        let none = "b\tfe\t-\t-\t1\t1\t1764000000\tpstui\t0\t100\t4096\t1048576\t5\t0\t-\n";
+        let scripts = parse_scripts(format!("{head}{row}{none}").as_bytes()).unwrap();
+        assert_eq!(scripts[0].path.as_deref(), Some("/tmp/t\tb\\.lua"));
+        let error = scripts[0].last_error.as_deref();
+        assert_eq!(error, Some("a.lua:1: café\nstack"));
         assert!(scripts[0].kept && scripts[0].newest);
+        assert_eq!((&scripts[1].path, &scripts[1].last_error), (&None, &None));
     }
 
     #[test]

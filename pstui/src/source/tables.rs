@@ -2,7 +2,7 @@
 //! The tables of /proc as snapshots.
 
 use crate::error::{Error, Result};
-use crate::snapshot::{Counters, Hook, Rule, Script, Snapshot};
+use crate::snapshot::{Counters, Hook, Rule, Snapshot};
 use packetscript_abi::proc;
 use std::time::Duration;
 
@@ -16,10 +16,6 @@ impl From<proc::Error> for Error {
             proc::Error::Format { .. } => Self::Data(error.to_string()),
         }
     }
-}
-
-fn text(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
 }
 
 fn counters(counts: proc::Counts, fuel: u64, time: u64) -> Counters {
@@ -36,27 +32,6 @@ fn counters(counts: proc::Counts, fuel: u64, time: u64) -> Counters {
         errors: counts.errors,
         fuel,
         time,
-    }
-}
-
-fn script(row: proc::Script) -> Script {
-    Script {
-        name: row.name,
-        hash: row.hash,
-        path: text(row.path),
-        kept: row.kept,
-        newest: row.newest,
-        rules: row.rules,
-        envs: row.envs,
-        loaded: row.loaded,
-        by: row.by,
-        uid: row.uid,
-        bytes: row.bytes,
-        memory: row.memory,
-        limit: row.limit,
-        packets: row.packets,
-        errors: row.errors,
-        last_error: text(row.last_error),
     }
 }
 
@@ -97,10 +72,7 @@ pub fn parse(
     Ok(Snapshot {
         at,
         wall,
-        scripts: proc::parse_scripts(scripts)?
-            .into_iter()
-            .map(script)
-            .collect(),
+        scripts: proc::parse_scripts(scripts)?,
         rules: proc::parse_rules(rules)?.into_iter().map(rule).collect(),
         hooks: proc::parse_hooks(hooks)?.into_iter().map(hook).collect(),
     })
