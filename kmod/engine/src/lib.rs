@@ -45,6 +45,8 @@ pub mod number;
 pub mod packet;
 #[cfg(feature = "user")]
 pub mod plain;
+#[cfg(test)]
+mod random;
 pub mod stdlib;
 pub mod store;
 #[cfg(feature = "user")]

@@ -5,6 +5,7 @@ use super::*;
 use crate::bytecode::image::{Image, Section};
 use crate::bytecode::list::list;
 use crate::bytecode::verify::prove;
+use crate::random::Random;
 use std::string::{String, ToString};
 use std::vec::Vec as List;
 
@@ -306,18 +307,6 @@ fn errors_are_worded_as_puc_words_them() {
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
-}
-
-/// A small generator of random numbers, so that a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
 }
 
 /// Programs that are right, and use all of the grammar.

@@ -4,40 +4,31 @@
 
 use super::format::{LONGEST, Spec, TEXT, Text, float, int, to_text};
 use super::{Number, arith, digits, parse, power};
+use crate::random::Random;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-/// A small generator: the tests must be the same every time.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
+    /// As `below`, in 64 bits.
+    fn less(&mut self, n: u64) -> u64 {
+        self.bits() % n
     }
 
     /// A double of any kind: any bits, near powers of two and ten, small integers and fractions.
     fn double(&mut self) -> f64 {
-        let bits = self.next();
-        let f = match self.below(8) {
+        let bits = self.bits();
+        let f = match self.less(8) {
             0 => f64::from_bits(bits),
-            1 => f64::from_bits(bits & !(0x7ff << 52) | (1000 + self.below(64)) << 52),
-            2 => f64::from_bits(bits & 0xf_ffff_ffff_ffff >> self.below(52)),
-            3 => (bits as i64 >> self.below(64)) as f64,
-            4 => self.below(100_000) as f64 / 8.0,
-            5 => self.below(1_000_000) as f64 / 1000.0,
-            6 => format!("1e{}", self.below(600) as i64 - 300)
+            1 => f64::from_bits(bits & !(0x7ff << 52) | (1000 + self.less(64)) << 52),
+            2 => f64::from_bits(bits & 0xf_ffff_ffff_ffff >> self.less(52)),
+            3 => (bits as i64 >> self.less(64)) as f64,
+            4 => self.less(100_000) as f64 / 8.0,
+            5 => self.less(1_000_000) as f64 / 1000.0,
+            6 => format!("1e{}", self.less(600) as i64 - 300)
                 .parse()
                 .unwrap(),
-            _ => f64::from_bits((self.below(2046) + 1) << 52).next_up(),
+            _ => f64::from_bits((self.less(2046) + 1) << 52).next_up(),
         };
         if f.is_nan() { 1.5 } else { f }
     }
@@ -136,15 +127,15 @@ fn decimal_floats_are_the_nearest() {
         if f.is_infinite() {
             continue;
         }
-        let p = r.below(25) as usize;
+        let p = r.less(25) as usize;
         check_parse(&format!("{f:.p$e}"));
         check_parse(&format!("{f:e}"));
-        let digits = r.next() >> r.below(64);
-        check_parse(&format!("{digits}e{}", r.below(700) as i64 - 350));
+        let digits = r.bits() >> r.less(64);
+        check_parse(&format!("{digits}e{}", r.less(700) as i64 - 350));
         check_parse(&format!(
             "{digits}.{}e{}",
-            r.next(),
-            r.below(700) as i64 - 370
+            r.bits(),
+            r.less(700) as i64 - 370
         ));
     }
 }
@@ -154,9 +145,9 @@ fn decimal_floats_at_and_around_halfway_points() {
     let mut r = Random(2);
     for i in 0..rounds(1_000) {
         let bits = if i % 3 == 0 {
-            r.next() >> 12 >> r.below(52)
+            r.bits() >> 12 >> r.less(52)
         } else {
-            r.next() >> 1
+            r.bits() >> 1
         };
         let (a, b) = (f64::from_bits(bits), f64::from_bits(bits + 1));
         if !b.is_finite() {
@@ -303,19 +294,19 @@ fn texts_are_read_as_puc_reads_them() {
     let mut r = Random(3);
     let letters = b"0123456789.eExXpP+-aF ";
     for _ in 0..rounds(30_000) {
-        let n = r.below(12);
+        let n = r.less(12);
         texts.push(
             (0..n)
-                .map(|_| letters[r.below(letters.len() as u64) as usize] as char)
+                .map(|_| letters[r.less(letters.len() as u64) as usize] as char)
                 .collect(),
         );
     }
     for _ in 0..rounds(10_000) {
         texts.push(format!(
             "0x{:x}.{:x}p{}",
-            r.next() >> r.below(64),
-            r.next(),
-            r.below(2400) as i64 - 1200
+            r.bits() >> r.less(64),
+            r.bits(),
+            r.less(2400) as i64 - 1200
         ));
     }
     for text in texts {
@@ -357,28 +348,28 @@ fn numbers_are_written_as_puc_writes_them() {
             ("#", &mut spec.alt),
             ("0", &mut spec.zero),
         ] {
-            if r.below(5) == 0 {
+            if r.less(5) == 0 {
                 *on = true;
                 text.push_str(flag);
             }
         }
-        if r.below(3) == 0 {
-            spec.width = r.below(60) as u8;
+        if r.less(3) == 0 {
+            spec.width = r.less(60) as u8;
             // A width of 0 would be read as the flag.
             if spec.width > 0 {
                 text.push_str(&format!("{}", spec.width));
             }
         }
-        if r.below(4) != 0 {
-            let p = if r.below(2) == 0 {
-                r.below(20)
+        if r.less(4) != 0 {
+            let p = if r.less(2) == 0 {
+                r.less(20)
             } else {
-                r.below(100)
+                r.less(100)
             } as u8;
             spec.precision = Some(p);
             text.push_str(&format!(".{p}"));
         }
-        let conversion = b"eEfgGaA"[r.below(7) as usize];
+        let conversion = b"eEfgGaA"[r.less(7) as usize];
         text.push(conversion as char);
         let expected: mlua::LuaString = formatted.call((text.as_str(), f)).unwrap();
         let mut out = Text::new(&mut buf);
@@ -402,8 +393,8 @@ fn integers_are_written_as_puc_writes_them() {
     let mut r = Random(5);
     let mut buf = [0; LONGEST];
     for _ in 0..rounds(30_000) {
-        let i = r.next() as i64 >> r.below(64);
-        let conversion = b"dioxX"[r.below(5) as usize];
+        let i = r.bits() as i64 >> r.less(64);
+        let conversion = b"dioxX"[r.less(5) as usize];
         let mut spec = Spec::default();
         let mut text = String::from("%");
         let decimal = matches!(conversion, b'd' | b'i');
@@ -414,17 +405,17 @@ fn integers_are_written_as_puc_writes_them() {
             ("#", !decimal, &mut spec.alt),
             ("0", true, &mut spec.zero),
         ] {
-            if legal && r.below(4) == 0 {
+            if legal && r.less(4) == 0 {
                 *on = true;
                 text.push_str(flag);
             }
         }
-        if r.below(2) == 0 {
-            spec.width = 1 + r.below(40) as u8;
+        if r.less(2) == 0 {
+            spec.width = 1 + r.less(40) as u8;
             text.push_str(&format!("{}", spec.width));
         }
-        if r.below(2) == 0 {
-            let p = r.below(30) as u8;
+        if r.less(2) == 0 {
+            let p = r.less(30) as u8;
             spec.precision = Some(p);
             text.push_str(&format!(".{p}"));
         }
@@ -449,7 +440,7 @@ fn arithmetic_is_as_puc_does_it() {
         .unwrap();
     let mut r = Random(6);
     for _ in 0..rounds(40_000) {
-        let (a, b) = (r.double(), if r.below(20) == 0 { 0.0 } else { r.double() });
+        let (a, b) = (r.double(), if r.less(20) == 0 { 0.0 } else { r.double() });
         let (q, m, fl, ce, lt, le, fm): (f64, f64, f64, f64, bool, bool, f64) =
             run.call((a, b)).unwrap();
         assert!(same(q, arith::float_floor_div(a, b)), "{a:e} // {b:e}");
@@ -471,8 +462,8 @@ fn arithmetic_is_as_puc_does_it() {
                 order.is_some_and(|o| o.is_le())
             )
         );
-        let (i, f) = (r.next() as i64 >> r.below(64), r.double());
-        let f = if r.below(2) == 0 { i as f64 } else { f };
+        let (i, f) = (r.bits() as i64 >> r.less(64), r.double());
+        let f = if r.less(2) == 0 { i as f64 } else { f };
         let (_, _, _, _, lt, le, _): (
             mlua::Value,
             mlua::Value,
@@ -497,8 +488,8 @@ fn arithmetic_is_as_puc_does_it() {
         .into_function()
         .unwrap();
     for _ in 0..rounds(20_000) {
-        let a = r.next() as i64 >> r.below(64);
-        let b = match r.next() as i64 >> r.below(64) {
+        let a = r.bits() as i64 >> r.less(64);
+        let b = match r.bits() as i64 >> r.less(64) {
             0 => i64::MIN,
             b => b,
         };
@@ -525,9 +516,9 @@ fn angles_are_within_a_unit_of_c() {
     for i in 0..rounds(30_000) {
         let x = match i % 4 {
             0 => r.double(),
-            1 => (r.next() as i64 as f64) / (1u64 << 56) as f64,
-            2 => (r.below(2000) as f64 - 1000.0) * core::f64::consts::FRAC_PI_4,
-            _ => f64::from_bits((1023 + r.below(1000)) << 52 | r.next() >> 12),
+            1 => (r.bits() as i64 as f64) / (1u64 << 56) as f64,
+            2 => (r.less(2000) as f64 - 1000.0) * core::f64::consts::FRAC_PI_4,
+            _ => f64::from_bits((1023 + r.less(1000)) << 52 | r.bits() >> 12),
         };
         let (s, c, t): (f64, f64, f64) = run.call(x).unwrap();
         let got = [

@@ -16,6 +16,7 @@ use super::{Current, path_id};
 use crate::host::at_hand::{Header, Place};
 use crate::host::frame::{self, Tcp, flag};
 use crate::host::user::UserPacket;
+use crate::random::Random;
 use crate::value::{Tag, Value};
 
 fn ip(text: &str) -> IpAddr {
@@ -317,13 +318,7 @@ fn windows_and_the_slow_way_agree_at_every_linear_length() {
 
 #[test]
 fn a_truncated_or_mutated_packet_never_reads_beyond_itself() {
-    let mut state = 1_u64;
-    let mut next = move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 33) as usize
-    };
+    let mut random = Random(1);
     for bytes in samples() {
         for len in 0..bytes.len() {
             let mut p = UserPacket::new(&bytes[..len]);
@@ -337,11 +332,11 @@ fn a_truncated_or_mutated_packet_never_reads_beyond_itself() {
         }
         for _ in 0..2000 {
             let mut bad = bytes.clone();
-            for _ in 0..=next() % 3 {
-                let at = next() % bad.len();
-                bad[at] = next() as u8;
+            for _ in 0..=random.below(3) {
+                let at = random.below(bad.len());
+                bad[at] = random.bits() as u8;
             }
-            let mut p = UserPacket::new(&bad).with_linear(next() % (bad.len() + 1));
+            let mut p = UserPacket::new(&bad).with_linear(random.below(bad.len() + 1));
             with(&mut p, |c| {
                 for field in FIELDS {
                     if let Got::Bytes(from, length) = c.read(field) {

@@ -18,6 +18,7 @@ use crate::host::Refused;
 use crate::host::at_hand::Header;
 use crate::host::frame::{self, Tcp, flag};
 use crate::host::user::UserPacket;
+use crate::random::Random;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -45,18 +46,6 @@ fn packets(payload: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695);
-        (self.0 >> 32) as u32
-    }
-}
-
 fn with<R>(packet: &mut UserPacket, f: impl FnOnce(&mut Current) -> R) -> R {
     let mut current = Current::new();
     // SAFETY: the packet is alive until finish, and only current uses it.
@@ -72,7 +61,7 @@ fn write_all(current: &mut Current, random: &mut Random) -> usize {
     let mut writes = 0;
     for field in FIELDS.iter().filter(|field| field.writable) {
         current.locate();
-        let n = random.next();
+        let n = random.bits() as u32;
         let wide = [n, n ^ 7, n.rotate_left(9), n ^ 0xffff]
             .map(u32::to_be_bytes)
             .concat();
@@ -144,7 +133,7 @@ fn every_write_keeps_every_checksum() {
                     }
                     frame::make_partial(&mut bytes);
                 }
-                let linear = random.next() as usize % (bytes.len() + 1);
+                let linear = random.below(bytes.len() + 1);
                 let mut packet = UserPacket::new(&bytes).with_linear(linear);
                 if partial {
                     packet = packet.with_partial_checksum();
@@ -165,7 +154,7 @@ fn every_write_keeps_every_checksum() {
 fn payloads_of_any_length_keep_every_checksum_and_length() {
     let mut random = Random(2);
     for round in 0..300 {
-        let old = vec![random.next() as u8; round % 40];
+        let old = vec![random.bits() as u8; round % 40];
         for (i, bytes) in packets(&old).iter().enumerate() {
             for partial in [false, true] {
                 let mut bytes = bytes.clone();
@@ -175,13 +164,13 @@ fn payloads_of_any_length_keep_every_checksum_and_length() {
                     }
                     frame::make_partial(&mut bytes);
                 }
-                let linear = random.next() as usize % (bytes.len() + 1);
+                let linear = random.below(bytes.len() + 1);
                 let mut packet = UserPacket::new(&bytes).with_linear(linear);
                 if partial {
                     packet = packet.with_partial_checksum();
                 }
-                let mut new = vec![0; random.next() as usize % 300];
-                new.fill_with(|| random.next() as u8);
+                let mut new = vec![0; random.below(300)];
+                new.fill_with(|| random.bits() as u8);
                 with(&mut packet, |current| {
                     current.replace_payload(&new).unwrap();
                     current.changed();

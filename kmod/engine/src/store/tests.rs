@@ -4,6 +4,7 @@
 
 extern crate std;
 use super::*;
+use crate::random::Random;
 use std::collections::HashMap;
 use std::vec;
 use std::vec::Vec;
@@ -104,29 +105,23 @@ fn it_does_what_a_map_does() {
     let mut memory = memory(spec);
     let (mut store, _) = Store::open(&mut memory, spec, [3, 4]).unwrap();
     let mut known: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
-    let mut state = 7_u64;
-    let mut random = |n: u64| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(9);
-        (state >> 33) % n
-    };
+    let mut random = Random(7);
     for _ in 0..60_000 {
-        let key = vec![random(256) as u8; random(4) as usize];
-        match random(4) {
+        let key = vec![random.below(256) as u8; random.below(4)];
+        match random.below(4) {
             0 => {
                 store.remove(&key);
                 known.remove(&key);
             }
             1 => {
-                let more = vec![random(256) as u8; random(20) as usize];
+                let more = vec![random.below(256) as u8; random.below(20)];
                 if known.get(&key).is_some_and(|old| old.len() < 200) {
                     store.append(&key, &more, 0).unwrap();
                     known.get_mut(&key).unwrap().extend(more);
                 }
             }
             _ => {
-                let value = vec![random(256) as u8; random(250) as usize];
+                let value = vec![random.below(256) as u8; random.below(250)];
                 store.set(&key, [&value, b""], 0, None).unwrap();
                 known.insert(key.clone(), value);
             }
@@ -142,13 +137,7 @@ fn it_does_what_a_map_does() {
 #[test]
 fn damaged_memory_is_worked_on_without_harm() {
     let spec = Spec::new(1, 50, 0, 40);
-    let mut state = 11_u64;
-    let mut random = |n: usize| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(9);
-        (state >> 33) as usize % n
-    };
+    let mut random = Random(11);
     for _ in 0..2000 {
         let mut memory = memory(spec);
         let (mut store, _) = Store::open(&mut memory, spec, [1, 2]).unwrap();
@@ -157,8 +146,8 @@ fn damaged_memory_is_worked_on_without_harm() {
         }
         for _ in 0..20 {
             // Not the sizes in the head, which only whoever made the memory writes.
-            let at = FRESH + random(memory.len() - FRESH);
-            memory[at] = random(256) as u8;
+            let at = FRESH + random.below(memory.len() - FRESH);
+            memory[at] = random.below(256) as u8;
         }
         let mut store = Store::at(&mut memory);
         for i in 0..60_u8 {

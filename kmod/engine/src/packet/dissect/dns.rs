@@ -245,6 +245,7 @@ mod tests {
 
     extern crate std;
     use super::*;
+    use crate::random::Random;
     use std::vec::Vec;
 
     /// A response by hand: www.Example.com CNAME example.com, example.com A 10.0.0.9.
@@ -293,15 +294,12 @@ mod tests {
     #[test]
     fn any_bytes_are_read_without_harm() {
         let whole = response();
-        let mut state = 5_u64;
+        let mut random = Random(5);
         for round in 0..50_000 {
             let mut m = whole.clone();
             for _ in 0..4 {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(9);
-                let at = (state >> 40) as usize % m.len();
-                m[at] = (state >> 32) as u8;
+                let at = random.below(m.len());
+                m[at] = random.bits() as u8;
             }
             m.truncate(m.len() - round % m.len());
             if let Some(mut at) = answers(&m) {

@@ -187,6 +187,7 @@ mod tests {
 
     extern crate std;
     use super::*;
+    use crate::random::Random;
     use std::vec;
     use std::vec::Vec;
 
@@ -251,15 +252,12 @@ mod tests {
     #[test]
     fn any_bytes_are_read_without_harm() {
         let whole = sample("a.example");
-        let mut state = 3_u64;
+        let mut random = Random(3);
         for _ in 0..50_000 {
             let mut payload = whole.clone();
             for _ in 0..3 {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(9);
-                let at = (state >> 40) as usize % payload.len();
-                payload[at] = (state >> 32) as u8;
+                let at = random.below(payload.len());
+                payload[at] = random.bits() as u8;
             }
             let protocols = hello(&payload).and_then(|hello| hello.protocols);
             for (from, to) in [server_name(&payload), protocols].into_iter().flatten() {

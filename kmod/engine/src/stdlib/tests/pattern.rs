@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Patterns and plain searches, on random subjects.
 
-use super::Random;
+use crate::random::Random;
 use crate::stdlib::pattern::{Budget, Captured, Fault, Matcher, Scratch};
 use crate::stdlib::search;
 use std::format;
