@@ -169,6 +169,9 @@ impl Vm {
             Op::SetFieldK | Op::SetIndexK | Op::SetTabUpK => self.constant(c),
             _ => self.register(c),
         };
+        if o.tag == Tag::Table && v.tag != Tag::Bytes && self.heap.set_there(o.as_ref(), &key, &v) {
+            return Ok(Flow::Next);
+        }
         if o.tag == Tag::Packet && key.tag == Tag::Str && key.aux != 0 {
             let at = self.extent();
             self.top = at;

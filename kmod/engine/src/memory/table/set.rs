@@ -25,6 +25,41 @@ impl Heap {
         Ok(())
     }
 
+    /// `t[key] = value` for a string or an integer that the table has a place for, nil and places that hold
+    /// nil included, when no metatable has a say. Says whether that was so.
+    #[inline(never)]
+    pub(crate) fn set_there(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
+        let cell = self.table(t);
+        // SAFETY: a table's cell, a node of it, and an index inside its array part.
+        unsafe {
+            match key.tag {
+                Tag::Str if key.payload >> 32 != 0 => {
+                    let node = self.find_str(cell, key.payload);
+                    if node.is_null() {
+                        return value.is_nil() && (*cell).meta == 0;
+                    }
+                    if (*node).value.is_nil() && ((*cell).meta != 0 || (*cell).old_nodes != 0) {
+                        return false;
+                    }
+                    self.store_in_node(t, node, *value);
+                    true
+                }
+                Tag::Int => {
+                    let index = (key.as_int() as u64).wrapping_sub(1);
+                    if index >= u64::from((*cell).cap) {
+                        return false;
+                    }
+                    let slot = self.at::<Value>((*cell).array).add(index as usize);
+                    if (*slot).is_nil() && (*cell).meta != 0 {
+                        return false;
+                    }
+                    self.set_in_array(t, key.as_int(), *value)
+                }
+                _ => false,
+            }
+        }
+    }
+
     /// Replaces the value of a node.
     pub(crate) fn store_in_node(&mut self, t: Ref, node: *mut Node, value: Value) {
         // SAFETY: a table's cell and a node of it.
