@@ -242,6 +242,11 @@ fn boundaries() {
 }
 
 #[test]
+fn hashes() {
+    same("hashes.lua", include_str!("machine/hashes.lua"));
+}
+
+#[test]
 fn lists() {
     same("lists.lua", include_str!("machine/lists.lua"));
 }

@@ -116,6 +116,11 @@ impl Heap {
     /// The bytes of a string.
     #[inline]
     pub fn string_bytes(&self, r: Ref) -> &[u8] {
+        debug_assert!(
+            matches!(self.kind(r), Kind::Short | Kind::Long | Kind::Buffer),
+            "what is read as a string is a {:?}",
+            self.kind(r)
+        );
         // SAFETY: a string's cell; a long one's body holds its bytes. Nothing moves while the slice
         // borrows the heap.
         unsafe {
@@ -427,6 +432,7 @@ impl Heap {
 
     /// The bytes of an IPv6 address.
     pub fn addr6(&self, r: Ref) -> [u8; 16] {
+        debug_assert!(self.kind(r) == Kind::Addr6, "what is read is no address");
         // SAFETY: an address's cell.
         unsafe { (*self.at::<Addr6Cell>(r)).bytes }
     }

@@ -18,7 +18,8 @@ impl Heap {
         matches!(self.kind(r), Kind::Short | Kind::Long | Kind::Addr6)
     }
 
-    /// The nodes of a table that have a value.
+    /// The nodes of a table that have a value. The others forget keys that are not marked: the value may
+    /// have gone when the key was none of this cycle's any more, and then nothing has kept it.
     pub(super) fn each_node(&mut self, r: Ref, f: &mut dyn FnMut(&mut Self, Ref)) {
         // SAFETY: a table's cell and its hash parts; `f` marks and does not allocate.
         unsafe {
@@ -33,8 +34,11 @@ impl Heap {
                 self.looked += u64::from(mask + 1) * u64::from(NODE);
                 for i in 0..=mask {
                     let node = nodes + i * NODE;
-                    if !(*self.at::<Node>(node)).value.is_nil() {
+                    let entry = self.at::<Node>(node);
+                    if !(*entry).value.is_nil() {
                         f(self, node);
+                    } else if reference((*entry).key()).is_some_and(|k| !self.is_marked(k)) {
+                        (*entry).tag = Tag::DeadKey;
                     }
                 }
             }

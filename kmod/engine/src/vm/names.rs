@@ -427,7 +427,7 @@ impl Vm {
     /// The name of a global function.
     pub(super) fn global_name(&mut self, f: Value) -> Option<Name> {
         let mut key = Value::NIL;
-        while let Ok(Some((k, v))) = self.heap.next(self.globals, key) {
+        while let Ok(Some((k, v))) = self.heap.next(self.globals, key, &mut 0) {
             if v.tag == f.tag && v.payload == f.payload && k.tag == Tag::Str {
                 return Some(Name::new(self.bytes(k)));
             }

@@ -46,6 +46,9 @@ pub const ALL: i32 = -1;
 /// "No message handler", in [`Step::Protect`].
 pub const NO_HANDLER: u32 = 0;
 
+/// A unit of fuel pays for `1 << PASSED` places of a table that a traversal passes over.
+pub(crate) const PASSED: u32 = 2;
+
 /// The window of a native function's call.
 #[derive(Clone, Copy, Debug)]
 pub struct Args {
@@ -557,8 +560,12 @@ impl Vm {
 
     /// The entry behind `key` (nil: the first one), or `None` at the end.
     pub fn next(&mut self, t: Ref, key: Value) -> Result<Option<(Value, Value)>, Raise> {
-        match self.heap.next(t, key) {
-            Ok(entry) => Ok(entry),
+        let mut passed = 0;
+        match self.heap.next(t, key, &mut passed) {
+            Ok(entry) => {
+                self.charge(u64::from(passed >> PASSED))?;
+                Ok(entry)
+            }
             Err(()) => Err(self.fault(format_args!("invalid key to 'next'"))),
         }
     }

@@ -89,7 +89,7 @@ impl Heap {
     }
 
     #[inline(never)]
-    fn get_hashed_int(&self, t: Ref, i: i64) -> Value {
+    pub(super) fn get_hashed_int(&self, t: Ref, i: i64) -> Value {
         let cell = self.table(t);
         // SAFETY: a table's cell and a node of it.
         unsafe {

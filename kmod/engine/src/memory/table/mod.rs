@@ -4,10 +4,12 @@
 //! Nothing here takes long at once but copying or clearing a body. When the hash part is full a new
 //! one is taken and every later insertion moves eight nodes of the old one over, so it is empty
 //! before the new one is full: with C old nodes, L of them alive, the new part has at least
-//! L + C/8 + 1. Until then a key is looked for in both.
+//! L + C/8 + 1. Until then a key is looked for in both. A key of the old part whose value is gone does
+//! not come back there, for it is none of those L.
 //!
 //! An integer key in 1…cap may also be in the hash part (the array grew around it); then its place in
-//! the array is nil. Setting it moves it. A node whose value became nil keeps its key, so that a
+//! the array is nil. Setting it moves it; a traversal meets it at that place, wherever it is, so that it
+//! may be set meanwhile. A node whose value became nil keeps its key, so that a
 //! traversal can go on from it; the collector turns keys of such nodes that are garbage into
 //! [`Tag::DeadKey`].
 //!

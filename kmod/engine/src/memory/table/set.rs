@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Storing.
 
-use super::{ABSENT, HAS_INTS, HINT};
+use super::{ABSENT, HAS_INTS, HINT, Key};
 use crate::memory::cell::{Node, TableCell};
 use crate::memory::{Heap, OutOfMemory};
 use crate::value::{Ref, Tag, Value};
@@ -14,15 +14,49 @@ impl Heap {
             return self.set_int(t, k.key as i64, value);
         }
         let node = self.find(self.table(t), k);
-        if node.is_null() {
-            return if value.is_nil() {
-                Ok(())
-            } else {
-                self.insert(t, k, value)
-            };
+        self.set_hashed(t, k, node, value)
+    }
+
+    /// Sets a key that belongs into the hash part, where it has this node or, if that is null, none.
+    fn set_hashed(
+        &mut self,
+        t: Ref,
+        k: Key,
+        node: *mut Node,
+        value: Value,
+    ) -> Result<(), OutOfMemory> {
+        if value.is_nil() && node.is_null() {
+            return Ok(());
         }
-        self.store_in_node(t, node, value);
-        Ok(())
+        if !node.is_null() {
+            // SAFETY: a node of the table.
+            unsafe {
+                if value.is_nil() || !self.is_left_behind(t, node) {
+                    self.store_in_node(t, node, value);
+                    return Ok(());
+                }
+                (*node).tag = Tag::DeadKey;
+            }
+        }
+        self.insert(t, k, value)
+    }
+
+    /// Whether a node without a value is in the hash part that is being emptied. What comes back there
+    /// would have no room in the new one: that was made for what was alive when it was taken.
+    ///
+    /// # Safety
+    ///
+    /// `node` is a node of the table.
+    unsafe fn is_left_behind(&self, t: Ref, node: *const Node) -> bool {
+        // SAFETY: a table's cell; the caller's promise.
+        unsafe {
+            let cell = self.table(t);
+            if !(*node).value.is_nil() || (*cell).old_nodes == 0 {
+                return false;
+            }
+            let old = self.at::<Node>((*cell).old_nodes).cast_const();
+            (old..=old.add((*cell).old_mask as usize)).contains(&node)
+        }
     }
 
     /// `t[key] = value` for a string or an integer that the table has a place for, nil and places that hold
@@ -125,9 +159,10 @@ impl Heap {
         // SAFETY: a table's cell.
         unsafe {
             let k = self.int_key(i);
+            let mut node = core::ptr::null_mut();
             if (*cell).hint & HAS_INTS != 0 {
-                let node = self.find(cell, k);
-                if !node.is_null() {
+                node = self.find(cell, k);
+                if !node.is_null() && !self.is_left_behind(t, node) {
                     self.store_in_node(t, node, value);
                     return Ok(());
                 }
@@ -150,7 +185,7 @@ impl Heap {
                 self.free_body(array);
                 return self.set_int(t, i, value);
             }
-            self.insert(t, k, value)
+            self.set_hashed(t, k, node, value)
         }
     }
 

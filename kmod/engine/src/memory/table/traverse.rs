@@ -63,25 +63,37 @@ impl Heap {
     }
 
     /// The entry that follows a key (nil: the first), `None` behind the last, an error for a key that
-    /// is not in the table.
+    /// is not in the table. `passed` becomes how many places without an entry were passed over.
     #[allow(clippy::result_unit_err, reason = "there is one way to fail")]
-    pub fn next(&mut self, t: Ref, key: Value) -> Result<Option<(Value, Value)>, ()> {
+    pub fn next(
+        &mut self,
+        t: Ref,
+        key: Value,
+        passed: &mut u32,
+    ) -> Result<Option<(Value, Value)>, ()> {
         let cell = self.table(t);
         let mut position = if key.is_nil() {
             0
         } else {
             self.position(t, key).ok_or(())?
         };
+        let first = position;
         // SAFETY: a table's cell, its array part and its hash parts.
         unsafe {
             let cap = (*cell).cap;
+            let ints = (*cell).hint & HAS_INTS != 0;
             while position < cap {
-                let v = *self.at::<Value>((*cell).array).add(position as usize);
+                let mut v = *self.at::<Value>((*cell).array).add(position as usize);
                 position += 1;
+                if v.is_nil() && ints {
+                    v = self.get_hashed_int(t, i64::from(position));
+                }
                 if !v.is_nil() {
+                    *passed = position - first - 1;
                     return Ok(Some((Value::int(i64::from(position)), v)));
                 }
             }
+            *passed = position - first;
             position -= cap;
             for (nodes, count) in [
                 ((*cell).nodes, (*cell).mask + 1),
@@ -97,9 +109,12 @@ impl Heap {
                 while position < count {
                     let node = self.at::<Node>(nodes).add(position as usize);
                     position += 1;
-                    if !(*node).value.is_nil() {
+                    let listed =
+                        (*node).tag == Tag::Int && (*node).key.wrapping_sub(1) < u64::from(cap);
+                    if !(*node).value.is_nil() && !listed {
                         return Ok(Some(((*node).key(), (*node).value)));
                     }
+                    *passed += 1;
                 }
                 position -= count;
             }
@@ -115,11 +130,7 @@ impl Heap {
         unsafe {
             let cap = (*cell).cap;
             let index = k.key.wrapping_sub(1);
-            let in_array = k.tag == Tag::Int && index < u64::from(cap);
-            if in_array
-                && ((*cell).hint & HAS_INTS == 0
-                    || !(*self.at::<Value>((*cell).array).add(index as usize)).is_nil())
-            {
+            if k.tag == Tag::Int && index < u64::from(cap) {
                 return Some(index as u32 + 1);
             }
             let mut before = cap;
@@ -140,7 +151,7 @@ impl Heap {
                 }
                 before += mask + 1;
             }
-            in_array.then(|| index as u32 + 1)
+            None
         }
     }
 

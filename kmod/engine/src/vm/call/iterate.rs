@@ -3,7 +3,7 @@
 
 use crate::stdlib;
 use crate::value::{Ref, Tag, Value};
-use crate::vm::native::{index_of, native};
+use crate::vm::native::{PASSED, index_of, native};
 use crate::vm::{Vm, lib};
 
 impl Vm {
@@ -26,10 +26,11 @@ impl Vm {
             if (*at).payload != next.payload {
                 return false;
             }
-            let Ok(entry) = self.heap.next(t.as_ref(), *at.add(2)) else {
+            let mut passed = 0;
+            let Ok(entry) = self.heap.next(t.as_ref(), *at.add(2), &mut passed) else {
                 return false;
             };
-            self.fuel -= 1;
+            self.fuel -= 1 + i64::from(passed >> PASSED);
             let (key, value) = entry.unwrap_or((Value::NIL, Value::NIL));
             *at = key;
             if wanted > 1 {
