@@ -175,14 +175,14 @@ impl Vm {
 
     /// A register of the function on top, by its operand.
     #[inline(always)]
-    fn operand(&self, n: u16) -> *const Value {
+    pub(super) fn operand(&self, n: u16) -> *const Value {
         let base = self.slot(self.this().base).cast::<u64>();
         base.wrapping_add(usize::from(n)).cast()
     }
 
     /// A constant of its program, by its operand.
     #[inline(always)]
-    fn constant_of(&self, n: u16) -> *const Value {
+    pub(super) fn constant_of(&self, n: u16) -> *const Value {
         let constants = self.heap.exec.constants.cast::<u64>();
         constants.wrapping_add(usize::from(n)).cast()
     }

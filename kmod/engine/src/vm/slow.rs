@@ -43,6 +43,9 @@ impl Vm {
         if word.op == Op::Return0 as u8 {
             return self.slow_return(0, 1, false);
         }
+        if self.quick_store(word) {
+            return Ok(Flow::Next);
+        }
         if self.quick_meta(word) {
             return Ok(Flow::Frame);
         }
@@ -151,6 +154,25 @@ impl Vm {
             return Ok(self.put(a, v));
         }
         self.get_slow(o, key, a, name)
+    }
+
+    /// A store into a table that has a place for it, where no metatable has a say.
+    #[inline(always)]
+    fn quick_store(&mut self, i: Word) -> bool {
+        const FIELD: u8 = Op::SetField as u8;
+        const FIELD_K: u8 = Op::SetFieldK as u8;
+        const INDEX: u8 = Op::SetIndex as u8;
+        const INDEX_K: u8 = Op::SetIndexK as u8;
+        let (key, v) = match i.op {
+            FIELD => (self.constant_of(i.b), self.operand(i.c)),
+            FIELD_K => (self.constant_of(i.b), self.constant_of(i.c)),
+            INDEX => (self.operand(i.b), self.operand(i.c)),
+            INDEX_K => (self.operand(i.b), self.constant_of(i.c)),
+            _ => return false,
+        };
+        // SAFETY: operands, which verified instructions have where they name them.
+        let (o, key, v) = unsafe { (&*self.operand(i.a), &*key, &*v) };
+        o.tag == Tag::Table && v.tag != Tag::Bytes && self.heap.set_there(o.as_ref(), key, v)
     }
 
     #[inline(never)]

@@ -71,6 +71,27 @@ impl Heap {
         Ok(())
     }
 
+    /// A new string key, with its hash, whose value is not nil, if a node is free and nothing is moving.
+    pub(super) fn insert_there(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
+        let cell = self.table(t);
+        let k = Key {
+            tag: key.tag,
+            key: key.payload,
+            hash: (key.payload >> 32) as u32,
+        };
+        // SAFETY: a table's cell.
+        unsafe {
+            if (*cell).old_nodes != 0 || (*cell).nodes == self.empty || !self.place(t, k, *value) {
+                return false;
+            }
+            (*cell).header.flags &= ABSENT - 1;
+            (*cell).hash_live += 1;
+        }
+        self.store_barrier(t, *key, *value);
+        self.store_barrier(t, Value::NIL, *key);
+        true
+    }
+
     /// Puts a key that is not there into the hash part, if a node is free.
     fn place(&mut self, t: Ref, k: Key, value: Value) -> bool {
         // SAFETY: a table's cell and its nodes; indices are masked or come from links.

@@ -59,8 +59,8 @@ impl Heap {
         }
     }
 
-    /// `t[key] = value` for a string or an integer that the table has a place for, nil and places that hold
-    /// nil included, when no metatable has a say. Says whether that was so.
+    /// `t[key] = value` for a string or an integer that the table has a place for, be it a free one, when
+    /// no metatable has a say. Says whether that was so.
     #[inline(never)]
     pub(crate) fn set_there(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
         let cell = self.table(t);
@@ -70,7 +70,8 @@ impl Heap {
                 Tag::Str if key.payload >> 32 != 0 => {
                     let node = self.find_str(cell, key.payload);
                     if node.is_null() {
-                        return value.is_nil() && (*cell).meta == 0;
+                        return (*cell).meta == 0
+                            && (value.is_nil() || self.insert_there(t, key, value));
                     }
                     if (*node).value.is_nil() && ((*cell).meta != 0 || (*cell).old_nodes != 0) {
                         return false;
