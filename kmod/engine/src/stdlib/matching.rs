@@ -300,9 +300,7 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         let value = vm.result(&f, 0);
         vm.set_top(local(&f, LOCALS))?;
         if f.state == 1 {
-            // A function or a metamethod answered.
-            let (start, end) = (number(vm, START) as usize, number(vm, LAST) as usize);
-            replace(vm, &f, buffer, value, start, end)?;
+            replace_answered(vm, &f, buffer, value)?;
             if skip > 0 {
                 return finish_gsub(vm, &f, buffer);
             }
@@ -340,21 +338,12 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         let places = places.get(..count).unwrap_or_default();
         if plain && count > 0 {
             replace_plainly(vm, &f, buffer, places)?;
-        }
-        for &(start, end) in places.iter().filter(|_| !plain) {
-            let found = Found {
-                start: start as usize,
-                end: end as usize,
-                level,
-            };
-            vm.set(local(&f, START), Value::int(found.start as i64));
-            if let Some(nargs) = substitute(vm, &f, buffer, s, replacement, found)? {
-                return Ok(Step::Call {
-                    nargs,
-                    nresults: 1,
-                    state: 1,
-                });
-            }
+        } else if let Some(nargs) = replace_each(vm, &f, buffer, places, level)? {
+            return Ok(Step::Call {
+                nargs,
+                nresults: 1,
+                state: 1,
+            });
         }
         if skip > 0 || count == 0 {
             break;
@@ -364,6 +353,39 @@ pub fn gsub(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         }
     }
     finish_gsub(vm, &f, buffer)
+}
+
+/// Puts in what some matches become, one after the other. `Some`: a call was pushed that will tell.
+#[inline(never)]
+fn replace_each(
+    vm: &mut Vm,
+    f: &Args,
+    buffer: Ref,
+    places: &[(u32, u32)],
+    level: usize,
+) -> Result<Option<u32>, Raise> {
+    let (s, replacement) = (vm.arg(f, 0), vm.arg(f, 2));
+    for &(start, end) in places {
+        let found = Found {
+            start: start as usize,
+            end: end as usize,
+            level,
+        };
+        vm.set(local(f, START), Value::int(found.start as i64));
+        let call = substitute(vm, f, buffer, s, replacement, found)?;
+        if call.is_some() {
+            return Ok(call);
+        }
+    }
+    Ok(None)
+}
+
+/// A function or a metamethod answered what the match at hand becomes.
+#[inline(never)]
+fn replace_answered(vm: &mut Vm, f: &Args, buffer: Ref, value: Value) -> Result<(), Raise> {
+    let number = |vm: &Vm, i: u32| vm.get(local(f, i)).as_int() as usize;
+    let (start, end) = (number(vm, START), number(vm, LAST));
+    replace(vm, f, buffer, value, start, end)
 }
 
 /// Checks the arguments and makes the locals.
@@ -392,6 +414,7 @@ fn begin_gsub(vm: &mut Vm, f: &Args) -> Result<(), Raise> {
 }
 
 /// Appends what is left and returns the result and the count.
+#[inline(never)]
 fn finish_gsub(vm: &mut Vm, f: &Args, buffer: Ref) -> Result<Step, Raise> {
     let s = vm.arg(f, 0);
     let count = vm.get(local(f, COUNT));
@@ -463,6 +486,7 @@ fn change(vm: &mut Vm, f: &Args, buffer: Ref, start: usize, end: usize) -> Resul
 }
 
 /// Puts the replacement, in which nothing is to be filled in, in the places of some matches.
+#[inline(never)]
 fn replace_plainly(vm: &mut Vm, f: &Args, buffer: Ref, places: &[(u32, u32)]) -> Result<(), Raise> {
     let (s, by) = (vm.arg(f, 0), vm.arg(f, 2));
     let fuel = super::bulk(vm.bytes(by).len()).saturating_mul(places.len() as u64);

@@ -95,20 +95,24 @@ impl Vm {
         } else if let Some((kind, name)) = self.called_name(depth) {
             self.write(buffer, format_args!("{kind} '{}'", Bytes(name.text())))?;
         } else if f.kind == FrameKind::Lua {
-            match self.defined_at(function) {
-                Some((_, 0)) => self.write(buffer, format_args!("main chunk"))?,
-                Some((chunk, line)) => {
-                    self.write(
-                        buffer,
-                        format_args!("function <{}:{line}>", Bytes(chunk.text())),
-                    )?;
-                }
-                None => self.write(buffer, format_args!("?"))?,
-            }
+            self.write_definition(buffer, function)?;
         } else {
             self.write(buffer, format_args!("?"))?;
         }
         Ok(())
+    }
+
+    /// A function without a name, by where it is defined.
+    #[inline(never)]
+    fn write_definition(&mut self, buffer: Ref, function: Value) -> Result<(), Raise> {
+        match self.defined_at(function) {
+            Some((_, 0)) => self.write(buffer, format_args!("main chunk")),
+            Some((chunk, line)) => self.write(
+                buffer,
+                format_args!("function <{}:{line}>", Bytes(chunk.text())),
+            ),
+            None => self.write(buffer, format_args!("?")),
+        }
     }
 
     /// Keeps the text of what was raised, with a traceback, for the host.
