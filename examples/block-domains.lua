@@ -6,7 +6,8 @@
 --   ip6tables -A FORWARD -j LUA --script block-domains.lua --arg domains=example.com,ads.example.net
 --
 -- domains   comma-separated list; required
--- TLS is seen by the name that a client asks for, when it fits into the first packet that it sends.
+-- TLS is seen by the name that a client asks for, also when it is cut into several packets: the first ones
+-- are let through, and the one that completes the name is dropped.
 
 local blocked, count = domainset {}, 0
 for name in (args.domains or ""):gmatch "[^,]+" do

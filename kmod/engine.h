@@ -227,8 +227,16 @@ void ps_host_set_mark(struct ps_packet *packet, u32 mark);
 void ps_host_set_priority(struct ps_packet *packet, u32 priority);
 /* Interface name: which = 0 for in, 1 for out. Returns its length (0: none); buf holds 16. */
 size_t ps_host_ifname(const struct ps_packet *packet, u32 which, u8 *buf);
-/* True when the L4 checksum field holds only the pseudo header's sum (CHECKSUM_PARTIAL). */
-bool ps_host_csum_partial(const struct ps_packet *packet);
+/*
+ * True when the checksum field at this offset holds only the pseudo header's sum, to be completed later
+ * (CHECKSUM_PARTIAL). Of a packet in a tunnel that may be another packet's field than the outer one's.
+ */
+bool ps_host_csum_partial(const struct ps_packet *packet, u32 field);
+/*
+ * Before the bytes from offset on are replaced: a checksum among them that was to be completed later is
+ * completed now, and no later. 0, or -1 (no memory, or there is more than one packet in this one).
+ */
+int ps_host_csum_settle(struct ps_packet *packet, u32 offset);
 /*
  * What is known of the connection that the packet belongs to. 0, or -1 for nothing: the kernel tracks
  * none, or the packet fits none.

@@ -11,6 +11,7 @@
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/sched/signal.h>
+#include <linux/sctp.h>
 #include <linux/skbuff.h>
 #include <linux/timekeeping.h>
 
@@ -149,11 +150,32 @@ size_t ps_host_ifname(const struct ps_packet *packet, u32 which, u8 *buf)
 	return len;
 }
 
-bool ps_host_csum_partial(const struct ps_packet *packet)
+/* Where the checksum is that somebody is to complete later; below 0 for none. */
+static int ps_csum_field(const struct sk_buff *skb)
 {
-	const struct sk_buff *skb = packet->skb;
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return -1;
+	return skb_checksum_start_offset(skb) + skb->csum_offset - skb_network_offset(skb);
+}
 
-	return skb->ip_summed == CHECKSUM_PARTIAL;
+bool ps_host_csum_partial(const struct ps_packet *packet, u32 field)
+{
+	return ps_csum_field(packet->skb) == (int)field;
+}
+
+int ps_host_csum_settle(struct ps_packet *packet, u32 offset)
+{
+	struct sk_buff *skb = packet->skb;
+	int err;
+
+	if (ps_csum_field(skb) < (int)offset)
+		return 0;
+	/* Left as it is, its place would be in bytes that are others by then, or behind the end. */
+	if (skb_is_gso(skb) || skb->csum_offset == offsetof(struct sctphdr, checksum))
+		return -1;
+	err = skb_checksum_help(skb);
+	ps_packet_refresh(packet);
+	return err ? -1 : 0;
 }
 
 void ps_host_print(void *cookie, const struct ps_packet *packet, const u8 *text, size_t len)

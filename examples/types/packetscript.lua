@@ -8,6 +8,7 @@
 args = {}
 
 ---What a packet function returns.
+---After it a reason that is counted may come: a string.
 ---@class verdict
 
 ---A verdict with more to say: `QUEUE(n [, "bypass"])`.
@@ -68,7 +69,7 @@ function now() end
 ---@field sport integer? writable
 ---@field dport integer? writable
 ---@field flow string? the same in both directions
----@field payload string? writable
+---@field payload string? writable; of a later fragment nil, of an ICMP error the packet that it is about
 ---@field eth packet.eth?
 ---@field arp packet.arp?
 ---@field ip packet.ip?
@@ -106,11 +107,12 @@ function packet:bytes(offset, length) end
 ---@param ... any
 function packet:log(...) end
 
+---Where the packet came in by Ethernet.
 ---@class packet.eth
 ---@field src string such as "02:00:00:00:00:01"
 ---@field dst string
 ---@field type integer
----@field vlan integer?
+---@field vlan integer? number of the outer tag, without its priority
 
 ---@class packet.arp
 ---@field op integer
@@ -125,12 +127,12 @@ function packet:log(...) end
 ---@field tos integer writable
 ---@field dscp integer writable
 ---@field ecn integer writable
----@field tot_len integer
+---@field tot_len integer in bytes, the header included in both versions
 ---@field len integer
 ---@field id integer? writable in IPv4
 ---@field df boolean? IPv4, writable
 ---@field mf boolean
----@field frag_off integer in bytes
+---@field frag_off integer in bytes; a fragment that is not the first has no transport header
 ---@field ttl integer writable
 ---@field protocol integer
 ---@field proto integer
@@ -155,7 +157,7 @@ function packet:log(...) end
 ---@field urg boolean writable
 ---@field ece boolean writable
 ---@field cwr boolean writable
----@field window integer writable
+---@field window integer writable; as sent, not scaled
 ---@field check integer
 ---@field urg_ptr integer writable
 ---@field mss integer? writable
@@ -213,7 +215,7 @@ function packet:log(...) end
 ---@class packet.http
 ---@field method string?
 ---@field path string?
----@field host string?
+---@field host string? lower case, with the port if there is one
 ---@field status integer?
 
 ---@class packet.tftp
@@ -268,6 +270,7 @@ function tokens:take(key, n) end
 ---@return integer
 function tokens:left(key) end
 
+---Tokens a second of each key, and how many it saves; keys that are remembered.
 ---@param rates {rate: number, burst: number?, max: number?}
 ---@return bucket
 function bucket(rates) end

@@ -167,10 +167,16 @@ size_t ps_host_ifname(const struct ps_packet *packet, u32 which, u8 *buf)
 	return 4;
 }
 
-bool ps_host_csum_partial(const struct ps_packet *packet)
+bool ps_host_csum_partial(const struct ps_packet *packet, u32 field)
 {
-	(void)packet;
+	(void)packet, (void)field;
 	return false;
+}
+
+int ps_host_csum_settle(struct ps_packet *packet, u32 offset)
+{
+	(void)packet, (void)offset;
+	return 0;
 }
 
 void ps_host_print(void *cookie, const struct ps_packet *packet, const u8 *text, size_t len)

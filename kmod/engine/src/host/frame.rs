@@ -222,6 +222,17 @@ pub fn make_partial(packet: &mut [u8]) {
     packet[field..field + 2].copy_from_slice(&sum.to_be_bytes());
 }
 
+/// Where what the transport protocol's checksum covers begins in a packet, and where that checksum is.
+pub fn checksum_place(packet: &[u8]) -> Option<(usize, usize)> {
+    let (_, _, protocol, at) = transport(packet)?;
+    Some((at, at + checksum_offset(protocol)?))
+}
+
+/// The Internet checksum of bytes: what their field is to hold that held nothing.
+pub fn sum(bytes: &[u8]) -> u16 {
+    fold(total(bytes))
+}
+
 /// What is wrong with the lengths and checksums of a whole packet; nothing, if all is well.
 /// `partial` says that the L4 checksum is the pseudo header's sum only.
 pub fn faults(packet: &[u8], partial: bool) -> Vec<String> {
@@ -299,7 +310,8 @@ fn checksum_offset(protocol: u8) -> Option<usize> {
     match protocol {
         1 | 58 => Some(2),
         6 => Some(16),
-        17 => Some(6),
+        // UDP, DCCP with a checksum of everything, UDP-Lite likewise.
+        17 | 33 | 136 => Some(6),
         _ => None,
     }
 }

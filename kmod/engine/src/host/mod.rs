@@ -37,7 +37,8 @@ mod sys {
         pub(super) fn ps_host_set_mark(p: *mut Packet, mark: u32);
         pub(super) fn ps_host_set_priority(p: *mut Packet, priority: u32);
         pub(super) fn ps_host_ifname(p: *const Packet, which: u32, buf: *mut u8) -> usize;
-        pub(super) fn ps_host_csum_partial(p: *const Packet) -> bool;
+        pub(super) fn ps_host_csum_partial(p: *const Packet, field: u32) -> bool;
+        pub(super) fn ps_host_csum_settle(p: *mut Packet, offset: u32) -> i32;
         pub(super) fn ps_host_conntrack(p: *const Packet, to: *mut super::Conntrack) -> i32;
         pub(super) fn ps_host_conntrack_id(p: *const Packet) -> u32;
         pub(super) fn ps_host_conntrack_mark(p: *const Packet, mark: u32) -> i32;
@@ -571,10 +572,20 @@ impl Packet {
         }
     }
 
-    /// Whether the L4 checksum field holds only the pseudo header's sum, to be completed later.
-    pub fn checksum_is_partial(&self) -> bool {
+    /// Whether the checksum field at `field` holds only the pseudo header's sum, to be completed later.
+    pub fn checksum_is_partial(&self, field: u32) -> bool {
         // SAFETY: self is a live packet of this host.
-        unsafe { sys::ps_host_csum_partial(self) }
+        unsafe { sys::ps_host_csum_partial(self, field) }
+    }
+
+    /// Completes a checksum that is left to somebody else, if it is among the bytes from `offset` on,
+    /// which are to be replaced.
+    pub fn settle_checksum(&mut self, offset: u32) -> Result<(), Refused> {
+        // SAFETY: self is a live packet of this host.
+        match unsafe { sys::ps_host_csum_settle(self, offset) } {
+            0 => Ok(()),
+            _ => Err(Refused),
+        }
     }
 }
 

@@ -106,7 +106,8 @@ struct State {
     rest: Vec<u8>,
     mac: Vec<u8>,
     names: [String; 2],
-    partial: bool,
+    /// Where the checksum begins that is left to the interface, and where it is to be.
+    partial: Option<(usize, usize)>,
     refuse: u32,
     /// What is known of its connection, and the connection's number.
     conntrack: Option<(Conntrack, u32)>,
@@ -152,7 +153,7 @@ impl UserPacket {
             rest: Vec::new(),
             mac: Vec::new(),
             names: [String::new(), String::new()],
-            partial: false,
+            partial: None,
             refuse: u32::MAX,
             conntrack: None,
             private: 0,
@@ -260,8 +261,18 @@ impl UserPacket {
     /// Declares that the L4 checksum is left to the interface (`CHECKSUM_PARTIAL`); put the pseudo
     /// header's sum there with [`super::frame::make_partial`].
     #[must_use]
-    pub fn with_partial_checksum(mut self) -> Self {
-        self.state.partial = true;
+    pub fn with_partial_checksum(self) -> Self {
+        let place = super::frame::checksum_place(&self.bytes());
+        match place {
+            Some((start, field)) => self.with_partial_checksum_at(start, field),
+            None => self,
+        }
+    }
+    /// Declares that the checksum over what begins at `start`, to be at `field`, is left to the
+    /// interface: that of a packet in a tunnel, perhaps.
+    #[must_use]
+    pub fn with_partial_checksum_at(mut self, start: usize, field: usize) -> Self {
+        self.state.partial = Some((start, field));
         self
     }
     /// Puts it into a connection, which has a number.
@@ -501,9 +512,31 @@ pub(in crate::host) unsafe fn ps_host_ifname(p: *const Packet, which: u32, buf: 
 /// # Safety
 ///
 /// `p` is the raw packet of a live [`UserPacket`].
-pub(in crate::host) unsafe fn ps_host_csum_partial(p: *const Packet) -> bool {
+pub(in crate::host) unsafe fn ps_host_csum_partial(p: *const Packet, field: u32) -> bool {
     // SAFETY: the caller's promise.
-    unsafe { (*(*p).skb.cast::<State>()).partial }
+    let partial = unsafe { (*(*p).skb.cast::<State>()).partial };
+    partial.is_some_and(|(_, at)| at == field as usize)
+}
+
+/// # Safety
+///
+/// `p` is the raw packet of a live [`UserPacket`] that nobody else uses meanwhile.
+pub(in crate::host) unsafe fn ps_host_csum_settle(p: *mut Packet, offset: u32) -> i32 {
+    // SAFETY: the caller's promise.
+    let (partial, len) = unsafe { ((*(*p).skb.cast::<State>()).partial, (*p).len) };
+    let Some((start, field)) = partial.filter(|(_, field)| *field >= offset as usize) else {
+        return 0;
+    };
+    // SAFETY: as above.
+    if unsafe { ps_host_make_writable(p, len) } != 0 {
+        return -1;
+    }
+    // SAFETY: as above.
+    let state = unsafe { &mut *(*p).skb.cast::<State>() };
+    let sum = super::frame::sum(&state.linear[start..]);
+    state.linear[field..field + 2].copy_from_slice(&sum.to_be_bytes());
+    state.partial = None;
+    0
 }
 
 /// # Safety

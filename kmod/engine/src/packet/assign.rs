@@ -121,7 +121,12 @@ fn address(
         (Network::V6, Tag::Addr6) => {
             let bytes = vm.heap.addr6(value.as_ref());
             let at = l3.wrapping_add(if source { 8 } else { 24 });
-            Ok(vm.packet.put(at, bytes, Cover::Addresses))
+            let cover = if !source && vm.packet.places.routed {
+                Cover::Nothing
+            } else {
+                Cover::Addresses
+            };
+            Ok(vm.packet.put(at, bytes, cover))
         }
         (Network::V4, Tag::Addr6) | (Network::V6, Tag::Addr4) => Err(vm.error(format_args!(
             "field '{}' of this packet is an address of the other IP version",

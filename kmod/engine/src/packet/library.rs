@@ -123,7 +123,7 @@ fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
     for constant in &CONSTANTS {
         set(vm, globals, constant.name, constant.verdict.value(0))?;
     }
-    let methods = vm.heap.new_table(0, 1)?;
+    let methods = method_table(vm, "address")?;
     set(vm, methods, "within", const { hidden("within") })?;
     let address = metatable(vm, "address", Value::object(Tag::Table, methods))?;
     set(vm, address, "__lt", const { hidden("__lt") })?;
@@ -140,7 +140,7 @@ fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
         vm.set_type_metatable(tag, meta);
     }
     for class in Class::ALL {
-        let methods = vm.heap.new_table(0, 4)?;
+        let methods = method_table(vm, class.name())?;
         for &(name, function) in object_methods(class) {
             set(vm, methods, name, function)?;
         }
@@ -154,6 +154,17 @@ fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
     set(vm, proto, "define", const { hidden("proto.define") })?;
     set(vm, globals, "proto", Value::object(Tag::Table, proto))?;
     Ok(())
+}
+
+/// A table for the methods of a type: what is none of them is an error, for nobody means nil by it.
+fn method_table(vm: &mut Vm, name: &str) -> Result<Ref, OutOfMemory> {
+    let methods = vm.heap.new_table(0, 4)?;
+    let meta = vm.heap.new_table(0, 2)?;
+    let text = vm.heap.new_string(name.as_bytes())?;
+    set(vm, meta, "__name", text)?;
+    set(vm, meta, "__index", const { hidden("object.absent") })?;
+    vm.heap.set_meta(methods, meta);
+    Ok(methods)
 }
 
 fn metatable(vm: &mut Vm, name: &str, index: Value) -> Result<Ref, OutOfMemory> {
@@ -355,13 +366,15 @@ fn call_verdict(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     if v.tag == Tag::Verdict && code == Verdict::Queue as u32 {
         let n = vm.check_int(&f, 1)?;
         let Ok(n) = u16::try_from(n) else {
-            return Err(vm.arg_error(&f, 1, format_args!("a queue is a number from 0 to 65535")));
+            return Err(vm.error(format_args!("QUEUE: a queue is a number from 0 to 65535")));
         };
         let bypass = match vm.opt_str(&f, 2)? {
             None => 0,
             Some(text) if vm.bytes(text) == b"bypass" => QUEUE_BYPASS,
             Some(_) => {
-                return Err(vm.arg_error(&f, 2, format_args!("\"bypass\" or nothing expected")));
+                return Err(vm.error(format_args!(
+                    "QUEUE: the second argument is \"bypass\" or nothing"
+                )));
             }
         };
         return give(vm, Verdict::Queue.value(u32::from(n) | bypass));
@@ -374,11 +387,9 @@ fn call_verdict(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             .position(|answer| answer.as_bytes() == wanted);
         return match known {
             Some(i) => give(vm, Verdict::Reject.value((i as u32).wrapping_add(1))),
-            None => Err(vm.arg_error(
-                &f,
-                1,
-                format_args!("an answer such as \"port-unreachable\" or \"tcp-reset\" expected"),
-            )),
+            None => Err(vm.error(format_args!(
+                "REJECT: an answer such as \"port-unreachable\" or \"tcp-reset\" expected"
+            ))),
         };
     }
     let (name, _) = verdict::parts(v);

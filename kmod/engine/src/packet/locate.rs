@@ -74,6 +74,9 @@ pub struct Places {
     pub payload: u32,
     /// The end of the IP packet: not of what Ethernet padded it with.
     pub end: u32,
+    /// IPv6: a routing header says that the destination is a stage on the way: the pseudo header has
+    /// the last one's address.
+    pub routed: bool,
     /// IPv6: offset of the fragment header, or 0.
     pub fragment_header: u32,
     /// The tag control information of a VLAN tag that is still in the packet, plus 0x10000; or 0.
@@ -89,6 +92,7 @@ impl Places {
         transport: Transport::None,
         protocol: 0,
         fragment: false,
+        routed: false,
         l3: 0,
         l4: 0,
         payload: 0,
@@ -310,6 +314,7 @@ impl Current {
             transport,
             protocol,
             fragment: false,
+            routed: false,
             l3: 0,
             l4,
             payload,
@@ -422,6 +427,8 @@ impl Current {
                 self.places.fragment = head & 0xfff9 != 0;
                 self.places.fragment_header = at;
             }
+            // Segments left.
+            self.places.routed |= next == 43 && head & 0xff != 0;
             next = (head >> 24) as u8;
             at = behind;
             if fragment && head & 0xfff8 != 0 {

@@ -7,7 +7,7 @@
 
 use super::Current;
 use super::fields::Bits;
-use super::locate::{Network, Places, Transport};
+use super::locate::{Network, Places, Transport, protocol};
 use crate::host::at_hand::Header;
 use crate::host::{Packet, Refused};
 
@@ -118,10 +118,22 @@ impl Current {
         Some(self.places.l4.wrapping_add(offset))
     }
 
-    /// Whether the transport protocol's checksum is left to the interface.
-    fn is_partial(&self) -> bool {
-        matches!(self.places.transport, Transport::Tcp | Transport::Udp)
-            && self.packet().is_some_and(Packet::checksum_is_partial)
+    /// Where the checksum is that covers a pseudo header with the packet's addresses. ICMP's covers
+    /// none, and SCTP's is no sum.
+    fn pseudo_check(&self) -> Option<u32> {
+        match (self.places.transport, self.places.protocol) {
+            (Transport::Ports, protocol::DCCP | protocol::UDPLITE) => {
+                Some(self.places.l4.wrapping_add(6))
+            }
+            (Transport::Icmp, _) => None,
+            _ => self.transport_check(),
+        }
+    }
+
+    /// Whether the checksum at `field` is left to the interface.
+    fn is_partial(&self, field: u32) -> bool {
+        self.packet()
+            .is_some_and(|packet| packet.checksum_is_partial(field))
     }
 
     /// Writes bytes, an even number of them, into headers, and updates the checksums that cover them.
@@ -144,13 +156,13 @@ impl Current {
             }
             _ => None,
         };
-        let partial = cover != Cover::Network && self.is_partial();
         let l4_check = match cover {
-            // ICMP has no pseudo header.
-            Cover::Addresses if transport != Transport::Icmp => self.transport_check(),
-            Cover::Transport if !partial => self.transport_check(),
-            _ => None,
+            Cover::Addresses => self.pseudo_check(),
+            Cover::Transport => self.transport_check(),
+            Cover::Nothing | Cover::Network => None,
         };
+        let partial = l4_check.is_some_and(|check| self.is_partial(check));
+        let l4_check = l4_check.filter(|_| !partial || cover == Cover::Addresses);
         let mut end = at.checked_add(N as u32).ok_or(Refused)?;
         for check in [v4_check, l4_check].into_iter().flatten() {
             end = end.max(check.wrapping_add(2));
@@ -196,7 +208,8 @@ impl Current {
         let places = self.places;
         let (from, old_len) = self.payload_place().ok_or(Refused)?;
         let check = self.transport_check().ok_or(Refused)?;
-        let partial = self.is_partial();
+        let partial = self.is_partial(check);
+        self.packet_mut().ok_or(Refused)?.settle_checksum(from)?;
         let before = self.sum_of(from, old_len)?;
         let after = Sum(0).bytes(new, false);
         let new_len = new.len() as u32;
@@ -278,7 +291,7 @@ fn rewrite(data: &mut [u8], at: u32, f: impl FnOnce(u16) -> u16) -> Result<(u16,
 }
 
 /// Updates the transport protocol's checksum. A UDP packet without one stays without, and one whose
-/// checksum comes out as 0 carries its other form.
+/// checksum comes out as 0 carries its other form, as UDP-Lite's do.
 fn update_transport(
     data: &mut [u8],
     at: u32,
@@ -290,7 +303,8 @@ fn update_transport(
     rewrite(data, at, |field| match (partial, transport) {
         (true, _) => updated_partial(field, old, new),
         (false, Transport::Udp) if field == 0 => 0,
-        (false, Transport::Udp) => match updated(field, old, new) {
+        // Where 0 means none, and where it must not be.
+        (false, Transport::Udp | Transport::Ports) => match updated(field, old, new) {
             0 => 0xffff,
             check => check,
         },

@@ -44,12 +44,20 @@ pub struct Spec {
 impl Spec {
     /// Room for `max` entries of `bytes` bytes each, key and value together.
     pub fn new(kind: u32, max: u32, ttl: u32, bytes: u32) -> Self {
-        let more = (bytes as usize).saturating_sub(FIRST).div_ceil(REST) as u32;
         Self {
             kind,
             max: max.max(1),
             ttl,
-            cells: max.max(1).saturating_mul(more.saturating_add(1)),
+            cells: max.max(1).saturating_mul(cells(bytes as usize) as u32),
+        }
+    }
+
+    /// The same, with room for at least one entry of `bytes` bytes.
+    #[must_use]
+    pub fn with_room_for(self, bytes: u32) -> Self {
+        Self {
+            cells: self.cells.max(cells(bytes as usize) as u32),
+            ..self
         }
     }
 
@@ -72,6 +80,11 @@ impl Spec {
             .wrapping_add(HEAD as u64)
             .next_multiple_of(CELL as u64)
     }
+}
+
+/// Cells of an entry of so many bytes.
+const fn cells(bytes: usize) -> usize {
+    bytes.saturating_sub(FIRST).div_ceil(REST).saturating_add(1)
 }
 
 /// Why something was not written.
@@ -239,8 +252,7 @@ impl<'m> Store<'m> {
         let [first, second] = value;
         let len = first.len().saturating_add(second.len());
         let total = key.len().saturating_add(len);
-        let cells = total.saturating_sub(FIRST).div_ceil(REST).saturating_add(1);
-        if key.len() > KEY || len > VALUE || cells > self.word(CELLS) as usize {
+        if key.len() > KEY || len > VALUE || cells(total) > self.word(CELLS) as usize {
             return Err(Refused::TooLong);
         }
         let entry = if let Some(found) = self.find(key) {
@@ -286,8 +298,7 @@ impl<'m> Store<'m> {
         let found = self.find_alive(key, now).ok_or(Refused::Other)?;
         let before = found.key_len.wrapping_add(found.value_len);
         let total = before.saturating_add(more.len());
-        let cells = total.saturating_sub(FIRST).div_ceil(REST).saturating_add(1);
-        if total > KEY.wrapping_add(VALUE) || cells > self.word(CELLS) as usize {
+        if total > KEY.wrapping_add(VALUE) || cells(total) > self.word(CELLS) as usize {
             return Err(Refused::TooLong);
         }
         self.leave_ring(found.cell);

@@ -5,6 +5,8 @@
 
 mod costs;
 mod examples;
+mod keys;
+mod mistakes;
 mod script;
 mod stores;
 mod timers;

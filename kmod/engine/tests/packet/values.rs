@@ -548,11 +548,11 @@ fn maps_are_bounded_and_forget_in_time() {
         ),
         (
             "local m = map {} m:set({}, 1)",
-            "a key is a boolean, a number, an address or a short string",
+            "a key is a boolean, a number, an address or a string of at most 255 bytes, and this is a table",
         ),
         (
             "local m = map {} m:set(1, p)",
-            "a value is a boolean, a number, an address or a short string",
+            "a value is a boolean, a number, an address or a string of at most 255 bytes, and this is a packet",
         ),
         (
             "local m = map {} m:set(1, ('x'):rep(256))",
@@ -732,4 +732,32 @@ fn the_connection_of_a_packet_is_seen_and_marked() {
     let mut packets = [0, 1].map(|_| udp(1).with_conntrack(known, 1));
     let said = run(text, &mut packets).unwrap_err();
     assert!(said.contains("this packet is gone"), "{said}");
+}
+
+/// Where a routing header names stages to come, the pseudo header has the last one's address: the
+/// destination that is rewritten is a stage, and no checksum knows it.
+#[test]
+fn the_destination_on_a_routed_way_is_no_part_of_the_checksum() {
+    let six = udp6().bytes();
+    let text = "function process_packet(p)
+        p.ip.daddr = ip '2001:db8:5::99'
+        p.ip.saddr = p.ip.saddr
+        return DROP, tostring(p.dst)
+      end";
+    for (left, wrong) in [(1, false), (0, true)] {
+        let mut body = vec![0, left, 0, 0, 0, 0];
+        body.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+        let routed = frame::with_extension(&six, 43, &body);
+        let mut packet = packetscript_engine::host::user::UserPacket::new(&routed);
+        run(text, std::slice::from_mut(&mut packet)).unwrap();
+        let checks = |bytes: &[u8]| bytes[bytes.len() - 3..bytes.len() - 1].to_vec();
+        assert_eq!(
+            checks(&packet.bytes()) != checks(&routed),
+            wrong,
+            "{left} segments left"
+        );
+        if left == 0 {
+            assert_eq!(frame::faults(&packet.bytes(), false), Vec::<String>::new());
+        }
+    }
 }

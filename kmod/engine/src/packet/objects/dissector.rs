@@ -75,6 +75,7 @@ fn port(vm: &mut Vm, spec: Ref, name: &str) -> Result<u16, Raise> {
 /// `proto.define {…}`.
 pub(in crate::packet) fn define(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let spec = vm.check_table(&f, 0)?;
+    super::only(vm, Class::Dissector, spec, &["udp", "tcp", "fields"])?;
     let (udp, tcp) = (port(vm, spec, "udp")?, port(vm, spec, "tcp")?);
     let fields = vm.raw_get_str(spec, b"fields");
     if fields.tag != Tag::Table {
@@ -127,7 +128,7 @@ fn odd_field(vm: &mut Vm, number: i64, kind: Value) -> Raise {
     let text = shown(vm, kind);
     let kind = Bytes(text.as_bytes());
     vm.error(format_args!(
-        "proto.define: field {number} is no {{name, type}} of a known type ('{kind}')"
+        "proto.define: field {number} is no {{name, type}} of a known type ('{kind}'); there are u8, u16, u32, u64, u16le, u32le, u64le, ip4, ip6, mac and bytes:N"
     ))
 }
 

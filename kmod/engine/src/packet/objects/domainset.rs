@@ -8,7 +8,7 @@ use super::named::{self, Short, put_named};
 use super::{Class, new_set, shown};
 use crate::host;
 use crate::stdlib::string;
-use crate::value::{Ref, Value};
+use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
 use crate::vm::native::{Args, Step};
@@ -40,7 +40,7 @@ pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 pub(super) fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<(), Raise> {
     let mut text = [0; LONGEST];
     match lower(vm.bytes(name), &mut text) {
-        Some(domain) if !domain.is_empty() => match named::handle(vm, set) {
+        Some(domain) if is_name(domain) => match named::handle(vm, set) {
             Some(store) => put_named(vm, store, domain, value),
             None => {
                 let table = vm.heap.object_value(set).as_ref();
@@ -57,14 +57,31 @@ pub(super) fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<()
     }
 }
 
+/// Whether some question may be for this name or one below it. A pattern or an address of the web would be
+/// found in no question, and nobody would see why.
+fn is_name(domain: &[u8]) -> bool {
+    let odd = |b: &u8| *b <= b' ' || matches!(b, b'*' | b'/' | b':');
+    !domain.iter().any(odd) && domain.split(|b| *b == b'.').all(|label| !label.is_empty())
+}
+
 #[cold]
 #[inline(never)]
 fn no_domain(vm: &mut Vm, name: Value) -> Raise {
+    if !matches!(name.tag, Tag::Str | Tag::Bytes) {
+        let kind = vm.type_name_of(name);
+        let kind = Bytes(kind.text());
+        return vm.error(format_args!(
+            "a domain name is a string, and this is a {kind}"
+        ));
+    }
     let text = shown(vm, name);
-    vm.error(format_args!(
-        "'{}' is not a domain name",
-        Bytes(text.as_bytes())
-    ))
+    let name = Bytes(text.as_bytes());
+    match text.as_bytes() {
+        [b'*' | b'.', ..] => vm.error(format_args!(
+            "'{name}' is not a domain name: write the domain alone, those below it are in the set with it"
+        )),
+        _ => vm.error(format_args!("'{name}' is not a domain name")),
+    }
 }
 
 /// What the longest suffix of a name that is in the set holds; nil when none is.

@@ -93,7 +93,8 @@ pub(super) fn find(vm: &mut Vm, object: Ref, key: Value) -> Entry {
     }
 }
 
-/// Gives a key a value, and what goes with it; `was` is what [`find`] said.
+/// Gives a key a value, and what goes with it; `was` is what [`find`] said, and the key
+/// [may be one](may_be_key): what is refused here would have been counted.
 pub(super) fn put(
     vm: &mut Vm,
     object: Ref,
@@ -125,6 +126,12 @@ pub(super) fn put(
 
 /// Forgets a key.
 pub(super) fn remove(vm: &mut Vm, object: Ref, key: Value) -> Result<(), Raise> {
+    let young = table(vm, object, YOUNG);
+    if !vm.raw_get(young, key).is_nil() {
+        // Its place is free again: a key that comes and goes makes no other one old.
+        let now = number(vm, object, NOW).saturating_sub(1);
+        set_number(vm, object, NOW, now);
+    }
     for place in 1..=4 {
         let table = table(vm, object, place);
         if !vm.raw_get(table, key).is_nil() {
@@ -134,8 +141,17 @@ pub(super) fn remove(vm: &mut Vm, object: Ref, key: Value) -> Result<(), Raise> 
     Ok(())
 }
 
+/// Whether a value can be a key: nil and what is not a number cannot, nor a view of a packet.
+pub(super) fn may_be_key(v: Value) -> bool {
+    match v.tag {
+        Tag::Nil | Tag::Packet => false,
+        Tag::Float => !v.as_float().is_nan(),
+        _ => true,
+    }
+}
+
 /// The young generation becomes the old one.
-fn turn(vm: &mut Vm, object: Ref) -> Result<(), Raise> {
+pub(super) fn turn(vm: &mut Vm, object: Ref) -> Result<(), Raise> {
     let list = vm.heap.object_value(object).as_ref();
     for young in [YOUNG, YOUNG.wrapping_add(BESIDE)] {
         let full = vm.heap.get_int(list, young);

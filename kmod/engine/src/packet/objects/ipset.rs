@@ -6,7 +6,7 @@ use super::{Class, new_set, shown};
 use crate::host;
 use crate::packet::address::{self, Address};
 use crate::packet::library::address_of;
-use crate::value::{Ref, Value};
+use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
 use crate::vm::native::{Args, Step};
@@ -78,11 +78,7 @@ pub(super) fn put(vm: &mut Vm, set: Ref, network: Value, value: Value) -> Result
         None => address::parse_prefix(vm.bytes(network)),
     };
     let Some((address, len)) = parsed else {
-        let text = shown(vm, network);
-        return Err(vm.error(format_args!(
-            "'{}' is not a network such as \"10.0.0.0/8\"",
-            Bytes(text.as_bytes())
-        )));
+        return Err(no_network(vm, network));
     };
     if let Some(store) = named::handle(vm, set) {
         let (key, key_len) = store_key(address, len);
@@ -101,6 +97,23 @@ pub(super) fn put(vm: &mut Vm, set: Ref, network: Value, value: Value) -> Result
     }
     note(vm.heap.object_bytes_mut(set), address, len);
     Ok(())
+}
+
+#[cold]
+#[inline(never)]
+fn no_network(vm: &mut Vm, network: Value) -> Raise {
+    if !matches!(network.tag, Tag::Str | Tag::Bytes) {
+        let kind = vm.type_name_of(network);
+        let kind = Bytes(kind.text());
+        return vm.error(format_args!(
+            "a network is a string such as \"10.0.0.0/8\" or an address, and this is a {kind}"
+        ));
+    }
+    let text = shown(vm, network);
+    vm.error(format_args!(
+        "'{}' is not a network such as \"10.0.0.0/8\"",
+        Bytes(text.as_bytes())
+    ))
 }
 
 /// The key of a network in a store, and how long it is.

@@ -5,12 +5,12 @@
 //! is the time at which it ends, in milliseconds, if it does. One with a name is a store.
 
 use super::generations::{self, Entry, OWN};
-use super::named::{self, Key, Short, int_bytes, may_hold};
+use super::named::{self, Key, LONGEST, Short, int_bytes, may_hold};
 use super::{Class, give, object};
 use crate::host;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
-use crate::vm::error::Raise;
+use crate::vm::error::{Bytes, Raise};
 use crate::vm::native::{Args, Step};
 
 /// Keys that are remembered, unless the specification says otherwise.
@@ -19,6 +19,7 @@ const MAX: i64 = 10_000;
 /// `map{name =, max =, ttl =}`.
 pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let spec = vm.check_table(&f, 0)?;
+    super::only(vm, Class::Map, spec, &["name", "max", "ttl"])?;
     if let Some(map) = named::open(vm, spec, Class::Map)? {
         return give(vm, Value::object(Tag::Object, map));
     }
@@ -44,17 +45,30 @@ fn whole(vm: &mut Vm, spec: Ref, name: &str, default: i64) -> Result<u64, Raise>
     }
 }
 
-/// A key or a value that a map holds.
+/// A value that a map holds.
 fn check(vm: &mut Vm, f: &Args, i: u32, what: &str) -> Result<Value, Raise> {
     let v = vm.arg(f, i);
     if may_hold(vm, v) {
         return Ok(v);
     }
+    let got = vm.type_name_of(v);
+    let got = Bytes(got.text());
     Err(vm.arg_error(
         f,
         i,
-        format_args!("a {what} is a boolean, a number, an address or a short string"),
+        format_args!(
+            "a {what} is a boolean, a number, an address or a string of at most {LONGEST} bytes, and this is a {got}"
+        ),
     ))
+}
+
+/// A key under which a map holds something.
+fn check_key(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
+    let key = check(vm, f, 1, "key")?;
+    if generations::may_be_key(key) {
+        return Ok(key);
+    }
+    Err(vm.arg_error(f, 1, format_args!("a key that is not a number (NaN)")))
 }
 
 /// A key's entry, without a value once its time has come.
@@ -80,7 +94,7 @@ fn end(vm: &mut Vm, f: &Args, i: u32, map: Ref) -> Result<Value, Raise> {
 pub(super) fn get(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.charge(4)?;
     let map = object(vm, &f, Class::Map)?;
-    let key = check(vm, &f, 1, "key")?;
+    let key = check_key(vm, &f)?;
     if let Some(store) = named::handle(vm, map) {
         let mut written = Key::new();
         written.write(vm, key);
@@ -115,7 +129,7 @@ fn own_ttl(vm: &mut Vm, f: &Args, i: u32) -> Result<Option<u32>, Raise> {
 pub(super) fn set(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.charge(6)?;
     let map = object(vm, &f, Class::Map)?;
-    let key = check(vm, &f, 1, "key")?;
+    let key = check_key(vm, &f)?;
     if vm.arg(&f, 2).is_nil() {
         return forget(vm, map, key);
     }
@@ -141,7 +155,7 @@ pub(super) fn set(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 pub(super) fn incr(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.charge(6)?;
     let map = object(vm, &f, Class::Map)?;
-    let key = check(vm, &f, 1, "key")?;
+    let key = check_key(vm, &f)?;
     let n = vm.opt_int(&f, 2, 1)?;
     let init = vm.opt_int(&f, 3, 0)?;
     if let Some(store) = named::handle(vm, map) {
@@ -212,6 +226,6 @@ fn forget(vm: &mut Vm, map: Ref, key: Value) -> Result<Step, Raise> {
 pub(super) fn delete(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     vm.charge(6)?;
     let map = object(vm, &f, Class::Map)?;
-    let key = check(vm, &f, 1, "key")?;
+    let key = check_key(vm, &f)?;
     forget(vm, map, key)
 }

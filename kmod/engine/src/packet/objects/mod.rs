@@ -16,10 +16,11 @@ pub(super) mod named;
 pub mod timer;
 
 use super::read::Text;
+use super::suggest;
 use crate::memory::OutOfMemory;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
-use crate::vm::error::Raise;
+use crate::vm::error::{Bytes, Raise};
 use crate::vm::native::{Args, NativeDef, Step};
 
 /// Classes of objects; each is a place in the table of their metatables.
@@ -79,7 +80,7 @@ impl Class {
 }
 
 /// The functions, for the library's list.
-pub const NATIVES: [NativeDef; 18] = [
+pub const NATIVES: [NativeDef; 19] = [
     NativeDef::new("ipset", ipset::new),
     NativeDef::new("domainset", domainset::new),
     NativeDef::new("bucket", bucket::new),
@@ -98,6 +99,7 @@ pub const NATIVES: [NativeDef; 18] = [
     NativeDef::hidden("map.set", map::set),
     NativeDef::hidden("map.incr", map::incr),
     NativeDef::hidden("map.delete", map::delete),
+    NativeDef::hidden("object.absent", absent),
 ];
 
 /// Keeps the metatable of a class; the metatables live in the one of the type.
@@ -124,6 +126,24 @@ fn create(vm: &mut Vm, class: Class, len: u32, value: Value) -> Result<Ref, Rais
     Ok(r)
 }
 
+/// What an object or an address is indexed with that is none of its methods: entries are no fields.
+fn absent(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    // The table of the methods was asked; it bears the name of those whose methods they are.
+    let of = vm.type_name_of(vm.arg(&f, 0));
+    let how = match of.text() {
+        b"map" => ": m:get(key) reads an entry, m:set(key, value) writes one",
+        b"ipset" | b"domainset" => ": s:has(…) and s:get(…) ask for an entry",
+        _ => "",
+    };
+    let text = shown(vm, vm.arg(&f, 1));
+    let (of, name) = (Bytes(of.text()), Bytes(text.as_bytes()));
+    Err(if text.as_bytes().is_empty() {
+        vm.error(format_args!("{of} has methods and no fields{how}"))
+    } else {
+        vm.error(format_args!("{of} has no method '{name}'{how}"))
+    })
+}
+
 /// The object that a method was called on.
 fn object(vm: &mut Vm, f: &Args, class: Class) -> Result<Ref, Raise> {
     let v = vm.arg(f, 0);
@@ -136,6 +156,36 @@ fn object(vm: &mut Vm, f: &Args, class: Class) -> Result<Ref, Raise> {
 fn give(vm: &mut Vm, v: Value) -> Result<Step, Raise> {
     vm.push(v)?;
     Ok(Step::Return(1))
+}
+
+/// Refuses options that a specification does not have: one that is misspelt would mean its default.
+fn only(vm: &mut Vm, class: Class, spec: Ref, known: &[&'static str]) -> Result<(), Raise> {
+    let mut key = Value::NIL;
+    while let Some((k, _)) = vm.next(spec, key)? {
+        vm.charge(4)?;
+        let name = vm.bytes(k);
+        if !known.iter().any(|known| known.as_bytes() == name) {
+            return Err(no_option(vm, class, k, known));
+        }
+        key = k;
+    }
+    Ok(())
+}
+
+#[cold]
+#[inline(never)]
+fn no_option(vm: &mut Vm, class: Class, key: Value, known: &[&'static str]) -> Raise {
+    let (class, text) = (class.name(), shown(vm, key));
+    let name = Bytes(text.as_bytes());
+    match suggest::nearest(text.as_bytes(), known.iter().copied()) {
+        Some(meant) => vm.error(format_args!(
+            "{class}: no option '{name}'; did you mean '{meant}'?"
+        )),
+        None if text.as_bytes().is_empty() => {
+            vm.error(format_args!("{class}: every option has a name"))
+        }
+        None => vm.error(format_args!("{class}: no option '{name}'")),
+    }
 }
 
 /// What a text looks like in a message.

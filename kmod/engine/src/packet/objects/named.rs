@@ -16,14 +16,16 @@ use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
 
 /// The longest string in a key or a value.
-const LONGEST: usize = 255;
+pub(super) const LONGEST: usize = 255;
 /// The longest name.
 const NAME: usize = 31;
 /// Entries, unless the specification says otherwise; and the most that it may say.
 const MAX: i64 = 10_000;
 const MOST: i64 = 1_000_000;
-/// Bytes that an entry is given room for: a long one takes the room of two.
+/// Bytes that an entry is given room for: a long one takes the room of others.
 const ENTRY: u32 = 80;
+/// Bytes that the longest entry has: there is always room for one.
+const ENTRY_MOST: u32 = 2 * (LONGEST as u32 + 1);
 /// Bytes of the object.
 const HANDLE: u32 = 4;
 
@@ -75,7 +77,7 @@ pub(super) fn open(vm: &mut Vm, spec: Ref, class: Class) -> Result<Option<Ref>, 
     }
     let max = whole(vm, spec, class, ("max", MAX, MOST))?;
     let ttl = whole(vm, spec, class, ("ttl", 0, i64::from(u32::MAX)))?;
-    let wanted = Spec::new(class as u32, max, ttl, ENTRY);
+    let wanted = Spec::new(class as u32, max, ttl, ENTRY).with_room_for(ENTRY_MOST);
     let name = text.get(..len).unwrap_or(&[]);
     let handle = open_store(vm, class, name, wanted)?;
     let object = create(vm, class, HANDLE, Value::NIL)?;

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What people write by mistake is answered by an error that says what to do, where it would otherwise do
+//! something else in silence.
+
+use crate::script::{Script, run, udp};
+
+/// What is wrong with a top level.
+fn loading(text: &str) -> String {
+    let text = format!("{text}\nfunction process_packet(p) end");
+    Script::load("m.lua", &text, &[])
+        .err()
+        .unwrap_or_else(|| format!("{text}: loads"))
+}
+
+/// What is wrong with the body of a packet function, over a packet of UDP.
+fn running(body: &str) -> String {
+    let text = format!(
+        "local m, b, s, d = map {{}}, bucket {{ rate = 1 }}, ipset {{}}, domainset {{}}
+        function process_packet(p) {body} end"
+    );
+    run(&text, &mut [udp(1)])
+        .err()
+        .unwrap_or_else(|| format!("{body}: no error"))
+}
+
+/// Says that each text is answered by a message with the other in it.
+fn answered(by: fn(&str) -> String, cases: &[(&str, &str)]) {
+    for (text, wanted) in cases {
+        let message = by(text);
+        assert!(
+            message.starts_with("m.lua:1: ") || message.starts_with("test.lua:2: "),
+            "{text}: {message}"
+        );
+        assert!(message.contains(wanted), "{text}: {message}");
+    }
+}
+
+#[test]
+fn options_that_are_misspelt_are_not_taken_for_their_defaults() {
+    answered(
+        loading,
+        &[
+            (
+                "bucket { rate = 1, bust = 5 }",
+                "bucket: no option 'bust'; did you mean 'burst'?",
+            ),
+            (
+                "bucket { rate = 1, name = 'x' }",
+                "bucket: no option 'name'",
+            ),
+            ("bucket { 5, rate = 1 }", "bucket: every option has a name"),
+            (
+                "map { nmae = 'x' }",
+                "map: no option 'nmae'; did you mean 'name'?",
+            ),
+            ("map { name = 'x', TTL = 5 }", "map: no option 'TTL'"),
+            (
+                "proto.define { port = 5, fields = {} }",
+                "dissector: no option 'port'",
+            ),
+            (
+                "proto.define { fields = { { 'a', 'u24' } } }",
+                "('u24'); there are u8, u16, u32",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_a_set_can_never_find_is_refused() {
+    answered(
+        loading,
+        &[
+            (
+                "domainset { '*.example.com' }",
+                "'*.example.com' is not a domain name: write the domain alone",
+            ),
+            (
+                "domainset { '.example.com' }",
+                "write the domain alone, those below it are in the set with it",
+            ),
+            (
+                "domainset { 'http://example.com/' }",
+                "'http://example.com/' is not a domain name",
+            ),
+            ("domainset { 'example.com ' }", "is not a domain name"),
+            ("domainset { 'a..b' }", "'a..b' is not a domain name"),
+            (
+                "domainset { 5 }",
+                "a domain name is a string, and this is a number",
+            ),
+            (
+                "domainset { name = 'x', '*.example.com' }",
+                "write the domain alone",
+            ),
+            (
+                "ipset { 10 }",
+                "a network is a string such as \"10.0.0.0/8\" or an address, and this is a number",
+            ),
+            ("ipset { { '10.0.0.0/8' } }", "and this is a table"),
+            ("ipset { '10.0.0.0/33' }", "'10.0.0.0/33' is not a network"),
+        ],
+    );
+    let text = "local d = domainset { '_dmarc.Example.com.', 'xn--bcher-kva.example', 'com' }
+        function process_packet(p) return DROP, tostring(d:has 'a._DMARC.example.com') end";
+    assert_eq!(
+        run(text, &mut [udp(1)]),
+        Ok(("DROP", 0, Some("true".into())))
+    );
+}
+
+#[test]
+fn an_object_is_not_indexed_by_its_entries() {
+    answered(
+        running,
+        &[
+            (
+                "return m[p.src]",
+                "map has methods and no fields: m:get(key) reads an entry",
+            ),
+            (
+                "return m.count",
+                "map has no method 'count': m:get(key) reads an entry, m:set(key, value) writes one",
+            ),
+            (
+                "if s[p.src] then return DROP end",
+                "ipset has methods and no fields: s:has(…) and s:get(…) ask for an entry",
+            ),
+            ("return d['example.com']", "domainset has no method"),
+            ("return b:tak(p.src)", "bucket has no method 'tak'"),
+            ("return p.src.version", "address has no method 'version'"),
+            ("return p.src[1]", "address has methods and no fields"),
+            ("return every(5, print).stop", "timer has no method 'stop'"),
+        ],
+    );
+}
+
+#[test]
+fn keys_that_are_none_are_told() {
+    answered(
+        running,
+        &[
+            (
+                "b:take(p.arp)",
+                "bad argument #1 to 'take' (an address, a string, a number or another key expected, got nil)",
+            ),
+            ("b:left(p.udp)", "expected, got packet"),
+            ("b:take(0/0)", "expected, got number"),
+            (
+                "m:incr(p.arp)",
+                "bad argument #1 to 'incr' (a key is a boolean, a number, an address or a string of at most 255 bytes, and this is a nil)",
+            ),
+            ("m:set(1, {})", "bad argument #2 to 'set' (a value is"),
+            ("m:get(0/0)", "a key that is not a number (NaN)"),
+            ("QUEUE(70000)", "QUEUE: a queue is a number from 0 to 65535"),
+            (
+                "QUEUE(1, 2)",
+                "QUEUE: the second argument is \"bypass\" or nothing",
+            ),
+            ("REJECT 'no'", "REJECT: an answer such as"),
+        ],
+    );
+}
