@@ -44,6 +44,12 @@ pub struct Packet {
     pub ct: Option<(Conntrack, u32)>,
     /// What is sent.
     pub frame: Frame,
+    /// Its mark.
+    pub mark: u32,
+    /// The interface that it came in by, and the one that it leaves by.
+    pub interfaces: [Option<String>; 2],
+    /// The hook, as Netfilter numbers it.
+    pub hook: u8,
     /// Call this global function instead of process_packet.
     pub function: Option<String>,
     /// Verdict of the last one, as the script writes it.
@@ -69,6 +75,8 @@ pub struct Frame {
     pub dst: IpAddr,
     /// Ports, where there are some.
     pub ports: (u16, u16),
+    /// The flags of TCP.
+    pub flags: u8,
     /// What it carries.
     pub payload: Vec<u8>,
     /// Or all of it, from the network header on.
@@ -194,9 +202,10 @@ fn run_of(run: &Table) -> mlua::Result<Run> {
 }
 
 fn packet_of(packet: &Table) -> mlua::Result<Packet> {
-    const FIELDS: [&str; 17] = [
-        "proto", "src", "dst", "sport", "dport", "payload", "raw", "ct", "reload", "at", "times",
-        "function", "expect", "reason", "error", "printed", "check",
+    const FIELDS: [&str; 22] = [
+        "proto", "src", "dst", "sport", "dport", "flags", "payload", "raw", "mark", "iifname",
+        "oifname", "hook", "ct", "reload", "at", "times", "function", "expect", "reason", "error",
+        "printed", "check",
     ];
     for pair in packet.pairs::<String, Value>() {
         let (key, _) = pair?;
@@ -249,6 +258,7 @@ fn packet_of(packet: &Table) -> mlua::Result<Packet> {
             packet.get::<Option<u16>>("sport")?.unwrap_or(4000),
             packet.get::<Option<u16>>("dport")?.unwrap_or(80),
         ),
+        flags: tcp_flags(packet.get::<Option<String>>("flags")?.as_deref())?,
         payload: bytes("payload")?.unwrap_or_default(),
         raw: bytes("raw")?,
     };
@@ -259,6 +269,9 @@ fn packet_of(packet: &Table) -> mlua::Result<Packet> {
         times: packet.get::<Option<u32>>("times")?.unwrap_or(1),
         ct: ct.map(|ct| connection(&ct, &frame)).transpose()?,
         frame,
+        mark: packet.get::<Option<u32>>("mark")?.unwrap_or(0),
+        interfaces: [packet.get("iifname")?, packet.get("oifname")?],
+        hook: hook(packet.get::<Option<String>>("hook")?.as_deref())?,
         function: packet.get("function")?,
         expect: packet.get("expect")?,
         reason: packet.get("reason")?,
@@ -279,6 +292,27 @@ fn packet_of(packet: &Table) -> mlua::Result<Packet> {
         ));
     }
     Ok(out)
+}
+
+/// Flags by their first letters, as packet dumps write them; an acknowledgement alone by default.
+fn tcp_flags(letters: Option<&str>) -> mlua::Result<u8> {
+    const LETTERS: &str = "FSRPAUEC";
+    letters.unwrap_or("A").chars().try_fold(0, |flags, letter| {
+        let bit = LETTERS.find(letter).ok_or_else(|| {
+            mlua::Error::runtime(format!("flags: {letter:?} is none of {LETTERS}"))
+        })?;
+        Ok(flags | 1 << bit)
+    })
+}
+
+/// The number of a hook.
+fn hook(name: Option<&str>) -> mlua::Result<u8> {
+    const HOOKS: [&str; 5] = ["prerouting", "input", "forward", "output", "postrouting"];
+    let name = name.unwrap_or(HOOKS[0]);
+    let number = HOOKS.iter().position(|hook| *hook == name).ok_or_else(|| {
+        mlua::Error::runtime(format!("hook: {name:?} is none of {}", HOOKS.join(", ")))
+    })?;
+    Ok(number as u8)
 }
 
 /// The connection that a test puts a packet into: unless it says otherwise, the packet is the first
@@ -455,6 +489,14 @@ mod tests {
             (
                 "return { { { ct = { marks = 1 }, expect = 'DROP' } } }",
                 "ct: unknown field \"marks\"",
+            ),
+            (
+                "return { { { flags = 'SX', expect = 'DROP' } } }",
+                "flags: 'X' is none of FSRPAUEC",
+            ),
+            (
+                "return { { { hook = 'entry', expect = 'DROP' } } }",
+                "hook: \"entry\" is none of prerouting, input",
             ),
             ("x = = 1", "x_test.lua:1: unexpected symbol near '='"),
             ("error 'away'", "x_test.lua:1: away"),

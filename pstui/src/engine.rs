@@ -3,6 +3,7 @@
 
 use crate::cases::Frame;
 use crate::error::{Error, Result};
+use crate::lint;
 use crate::script;
 use packetscript_abi::source::{Bundle, Chunk as Text, required};
 use packetscript_engine::compiler::Chunk;
@@ -141,6 +142,19 @@ impl Instance {
         self.environment.bind(function).is_ok()
     }
 
+    /// What is odd about its program, `FILE:LINE: warning: …` each.
+    pub fn warnings(&mut self, bundle: &Bundle) -> Result<Vec<String>> {
+        let program = compile(bundle)?;
+        let found = lint::warnings(&program, |name| self.environment.has_global(name));
+        Ok(found
+            .into_iter()
+            .map(|odd| {
+                let text = format!("{}:{}: warning: {}", odd.chunk, odd.line, odd.text);
+                script::located(bundle, &text).unwrap_or(text)
+            })
+            .collect())
+    }
+
     /// Gives a packet to a function.
     pub fn run(&mut self, function: &str, packet: &mut UserPacket) -> Result<Outcome> {
         let handle = self.environment.bind(function).map_err(Error::Data)?;
@@ -199,7 +213,7 @@ pub fn build(frame: &Frame) -> Vec<u8> {
     match frame.proto.as_str() {
         "tcp" => {
             let tcp = Tcp {
-                flags: flag::ACK,
+                flags: frame.flags,
                 window: 1000,
                 ..Tcp::default()
             };

@@ -18,6 +18,7 @@ pub mod console;
 pub mod engine;
 pub mod error;
 pub mod format;
+pub mod lint;
 pub mod manifest;
 pub mod script;
 pub mod snapshot;

@@ -514,3 +514,54 @@ fn plain_lua_runs_its_timers_at_the_end() {
     );
     assert!(err(&output).contains("rang") && output.status.code() == Some(1));
 }
+
+/// A script that compiles, loads and runs, and does not do what it says.
+#[test]
+fn check_warns_of_what_is_hardly_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "function process_packet(p)\n  if p.src == '10.0.0.1' then return DROP end\n  \
+                  if p.udp then return drop end\nend\n";
+    std::fs::write(folder.path().join("w.lua"), script).unwrap();
+    let output = pstui(folder.path(), &["check", "w.lua"]);
+    assert!(output.status.success());
+    assert_eq!(
+        err(&output),
+        "w.lua:2: warning: 'src' is an address, never equal to a string: compare with ip \"10.0.0.1\"\n\
+         w.lua:3: warning: nothing defines the global 'drop', so it is nil; did you mean 'DROP'?\n"
+    );
+    let output = pstui(folder.path(), &["check", "--json", "w.lua"]);
+    let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!(report["files"][0]["warnings"].as_array().unwrap().len(), 2);
+    assert_eq!(err(&output), "");
+    // What is shipped as an example gives no reason to.
+    for entry in std::fs::read_dir(examples()).unwrap() {
+        let path = entry.unwrap().path();
+        let is_script = path.extension().is_some_and(|kind| kind == "lua");
+        let path = path.to_str().unwrap();
+        if is_script && !path.ends_with("_test.lua") {
+            let told = err(&pstui(folder.path(), &["check", path]));
+            assert!(!told.contains("warning"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_test_says_where_a_packet_is_met() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "function process_packet(p)\n  if p.tcp.syn and not p.tcp.ack then return DROP, p.iifname end\n  \
+                  p:log(p.tcp.flags, p.hook, p.oifname, p.mark)\nend\n";
+    std::fs::write(folder.path().join("w.lua"), script).unwrap();
+    let cases = "return { {
+        { proto = 'tcp', flags = 'S', iifname = 'eth0', expect = 'DROP', reason = 'eth0' },
+        { proto = 'tcp', flags = 'SAE', hook = 'forward', oifname = 'lo', mark = 7, printed = '82\\tforward\\tlo\\t7' },
+        { proto = 'tcp', printed = '16\\tprerouting\\tnil\\t0' },
+    } }";
+    std::fs::write(folder.path().join("w_test.lua"), cases).unwrap();
+    let output = pstui(folder.path(), &["test", "w_test.lua"]);
+    assert_eq!(
+        out(&output),
+        "ok    w_test.lua: 1 runs, 3 packets\n",
+        "{}",
+        err(&output)
+    );
+}

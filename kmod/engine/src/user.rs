@@ -333,6 +333,14 @@ impl Environment {
         bound.map_err(|_| String::from_utf8_lossy(buf.get(..len).unwrap_or_default()).into_owned())
     }
 
+    /// Whether there is a global of that name.
+    pub fn has_global(&mut self, name: &str) -> bool {
+        let machine = self.machine();
+        !machine
+            .raw_get_str(machine.globals(), name.as_bytes())
+            .is_nil()
+    }
+
     /// Runs a function on a packet. Fuel 0 is the environment's own limit.
     pub fn run(&mut self, handle: u32, packet: &mut UserPacket, fuel: u64) -> Outcome {
         // SAFETY: the packet is borrowed for the whole call.

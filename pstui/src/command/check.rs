@@ -16,7 +16,14 @@ pub fn run(args: &cli::Check) -> Result<()> {
     let mut reports = Vec::new();
     let mut wrong = false;
     for file in &args.files {
-        let report = match check(file, &pairs, args.function.as_deref()) {
+        let mut warnings = Vec::new();
+        let checked = check(file, &pairs, args.function.as_deref(), &mut warnings);
+        if !args.json.json {
+            for warning in &warnings {
+                eprintln!("{warning}");
+            }
+        }
+        let report = match checked {
             Ok(packets) => {
                 if !args.json.json {
                     let packets = match packets {
@@ -25,14 +32,14 @@ pub fn run(args: &cli::Check) -> Result<()> {
                     };
                     say(&format!("{}: ok, {packets}", file.display()))?;
                 }
-                json!({ "file": file.display().to_string(), "ok": true, "packets": packets, "error": Value::Null })
+                json!({ "file": file.display().to_string(), "ok": true, "packets": packets, "error": Value::Null, "warnings": warnings })
             }
             Err(error) => {
                 wrong = true;
                 if !args.json.json {
                     super::report(&error, false);
                 }
-                json!({ "file": file.display().to_string(), "ok": false, "packets": Value::Null, "error": error.to_string() })
+                json!({ "file": file.display().to_string(), "ok": false, "packets": Value::Null, "error": error.to_string(), "warnings": warnings })
             }
         };
         reports.push(report);
@@ -55,9 +62,15 @@ fn arguments(args: &[String]) -> Result<Vec<(String, String)>> {
 }
 
 /// Answers how many packets it was given; none if there is no function to give them to.
-fn check(file: &Path, args: &[(String, String)], function: Option<&str>) -> Result<Option<usize>> {
+fn check(
+    file: &Path,
+    args: &[(String, String)],
+    function: Option<&str>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<usize>> {
     let bundle = script::read(file)?;
     let mut instance = Instance::new(&bundle, args)?;
+    *warnings = instance.warnings(&bundle)?;
     let name = function.unwrap_or(DEFAULT_FUNCTION);
     if !instance.has(name) {
         return match function {

@@ -140,7 +140,16 @@ fn packets(
         let bytes = engine::build(&packet.frame);
         let mut last = None;
         for _ in 0..packet.times {
-            let mut sent = UserPacket::new(&bytes);
+            let mut sent = UserPacket::new(&bytes)
+                .with_mark(packet.mark)
+                .with_hook(packet.hook);
+            let [input, output] = &packet.interfaces;
+            if let Some(name) = input {
+                sent = sent.with_input(1, name);
+            }
+            if let Some(name) = output {
+                sent = sent.with_output(2, name);
+            }
             if let Some((connection, id)) = packet.ct {
                 sent = sent.with_conntrack(connection, id);
             }

@@ -27,7 +27,7 @@ pub mod library;
 pub mod locate;
 pub mod objects;
 pub mod read;
-mod suggest;
+pub mod suggest;
 #[cfg(all(test, feature = "user"))]
 mod tests;
 pub mod verdict;
