@@ -7,8 +7,8 @@ use crate::stdlib::string::lower;
 pub const HEADER: usize = 12;
 /// Jumps within one name; each also has to go back.
 const JUMPS: u32 = 16;
-/// The longest name as text.
-pub const NAME: usize = 255;
+/// The longest name as text: 255 bytes in a message, of which the first length and the root's are none here.
+pub const NAME: usize = 253;
 
 /// A name as text.
 pub struct Name {
@@ -127,7 +127,8 @@ pub fn name(message: &[u8], at: usize, name: &mut Name) -> Option<usize> {
 pub fn labels(message: &[u8], at: usize) -> Option<&[u8]> {
     let name = message.get(at..)?;
     let mut end = 0_usize;
-    while end <= NAME {
+    // A length in front of each label is as long as a dot behind all but the last.
+    while end <= const { NAME + 1 } {
         match *name.get(end)? {
             0 => return name.get(..end),
             len @ 1..=63 => end = end.wrapping_add(usize::from(len)).wrapping_add(1),
@@ -289,6 +290,33 @@ mod tests {
         assert_eq!(read(b"\x00", 0).unwrap(), b".");
         // Back is allowed, in a loop of labels it is not: "a." again and again.
         assert!(read(b"\x01a\x01b\xc0\x02\xc0\x04", 6).is_none());
+    }
+
+    /// What no resolver takes for a name is none: 255 bytes and the root's among them are the most.
+    #[test]
+    fn names_are_as_long_as_they_may_be_and_no_longer() {
+        let long = |last: u8| {
+            let mut m = [&[63; 64][..]; 3].concat();
+            m.push(last);
+            m.extend([63].repeat(usize::from(last)));
+            m.push(0);
+            m
+        };
+        let most = long(61);
+        assert_eq!(most.len(), 255);
+        assert_eq!(read(&most, 0).unwrap().len(), NAME);
+        assert_eq!(labels(&most, 0).unwrap().len(), 254);
+        for last in [62, 63] {
+            assert_eq!(read(&long(last), 0), None);
+            assert_eq!(labels(&long(last), 0), None);
+        }
+        // The same by a pointer.
+        for (first, fits) in [(&b""[..], true), (b"\x01a", false)] {
+            let mut m = most.clone();
+            m.extend(first);
+            m.extend([0xc0, 0]);
+            assert_eq!(read(&m, 255).is_some(), fits);
+        }
     }
 
     #[test]
