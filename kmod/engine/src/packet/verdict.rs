@@ -223,10 +223,13 @@ fn not_a_verdict(vm: &mut Vm, v: Value) -> Raise {
         Tag::Str | Tag::Bytes => {
             let mut text = super::read::Text::new();
             text.push(vm.bytes(v));
-            vm.error(format_args!(
-                "'{}' is not a verdict: {WANTED}",
-                Bytes(text.as_bytes())
-            ))
+            let shown = Bytes(text.as_bytes());
+            if is_constant(text.as_bytes()) {
+                return vm.error(format_args!(
+                    "the string '{shown}' is not a verdict: return {shown}, without quotes"
+                ));
+            }
+            vm.error(format_args!("'{shown}' is not a verdict: {WANTED}"))
         }
         Tag::True => vm.error(format_args!("true is not a verdict: {WANTED}")),
         tag => {

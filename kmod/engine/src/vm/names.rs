@@ -475,6 +475,8 @@ const fn sets_a(op: Op) -> bool {
                 | Op::TForPrep
                 | Op::Tbc
                 | Op::Close
+                | Op::PktNo
+                | Op::PktNeI
         )
 }
 

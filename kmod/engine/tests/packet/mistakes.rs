@@ -161,3 +161,30 @@ fn keys_that_are_none_are_told() {
         ],
     );
 }
+
+/// A hint that stands between a field's load and its use was taken for what made the value.
+#[test]
+fn a_field_of_a_number_is_told_by_the_number_s_name() {
+    answered(
+        running,
+        &[
+            (
+                "if p.udp and p.udp.dport.x then return DROP end",
+                "attempt to index a number value (field 'dport')",
+            ),
+            (
+                "if p.ip and p.ip.ttl.x == 5 then return DROP end",
+                "attempt to index a number value (field 'ttl')",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_verdict_in_quotes_is_told() {
+    let message = running("return 'DROP'");
+    assert!(
+        message.starts_with("the string 'DROP' is not a verdict: return DROP, without quotes"),
+        "{message}"
+    );
+}
