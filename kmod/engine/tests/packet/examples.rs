@@ -30,8 +30,14 @@ fn packet(case: &Table) -> mlua::Result<UserPacket> {
     let bytes = match case.get::<String>("proto")?.as_str() {
         "udp" => frame::udp(src, dst, sport, dport, &payload),
         "tcp" => {
+            let flags = match case.get::<Option<String>>("flags")?.as_deref() {
+                None | Some("A") => flag::ACK,
+                Some("S") => flag::SYN,
+                Some("SA") => flag::SYN | flag::ACK,
+                Some(other) => panic!("no flags are called '{other}'"),
+            };
             let tcp = Tcp {
-                flags: flag::ACK,
+                flags,
                 window: 1000,
                 ..Tcp::default()
             };
