@@ -64,16 +64,21 @@ pub fn warnings(program: &Program, mut known: impl FnMut(&str) -> bool) -> Vec<W
 
 /// The packet function, where nobody finds it.
 fn hidden(image: &Image, proto: &Proto) -> Option<Warning> {
+    let name = DEFAULT_FUNCTION.as_bytes();
     let named = |index| {
         image
             .local(proto, index)
             .and_then(|local| image.name(local.name))
     };
-    let is_hidden = proto.first_line == 0
-        && (0..proto.local_count).any(|index| named(index) == Some(DEFAULT_FUNCTION.as_bytes()));
+    let is_hidden =
+        proto.first_line == 0 && (0..proto.local_count).any(|index| named(index) == Some(name));
+    let function = (0..image.proto_count())
+        .filter_map(|index| image.proto(index))
+        .find(|function| function.chunk == proto.chunk && image.name(function.name) == Some(name));
+    let line = function.map_or_else(|| image.line(proto, 0), |function| function.first_line);
     is_hidden.then(|| Warning {
         chunk: String::from_utf8_lossy(image.chunk_name(proto.chunk)).into_owned(),
-        line: image.line(proto, 0),
+        line,
         text: format!(
             "{DEFAULT_FUNCTION} is local, and rules look for a global: leave out 'local'"
         ),
@@ -500,10 +505,10 @@ mod tests {
 
     #[test]
     fn a_packet_function_that_is_local_is_told() {
-        let found = lint("local function process_packet(p) return DROP end");
+        let found = lint("local n = 0\nlocal function process_packet(p)\n  return DROP\nend");
         assert_eq!(
             found,
-            ["x.lua:1: process_packet is local, and rules look for a global: leave out 'local'"]
+            ["x.lua:2: process_packet is local, and rules look for a global: leave out 'local'"]
         );
     }
 
