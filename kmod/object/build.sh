@@ -68,7 +68,7 @@ fi
 
 # jump-tables, plt: as the kernel compiles itself, or objtool and modpost complain.
 # remap: the object must not tell where it was built.
-flags="-Zfunction-return=thunk-extern -Zcf-protection=branch -Cjump-tables=no -Zplt=yes"
+flags="-Cllvm-args=-enable-tail-merge=0 -Zfunction-return=thunk-extern -Zcf-protection=branch -Cjump-tables=no -Zplt=yes"
 flags="$flags --remap-path-prefix=$here=kmod/object"
 flags="$flags --remap-path-prefix=$(dirname "$here")/engine=kmod/engine"
 flags="$flags --remap-path-prefix=$library=library"

@@ -138,7 +138,7 @@ fn list_inst(
             Operand::Zero => {}
             Operand::Register => write!(out, " R{value}")?,
             Operand::Value | Operand::Box => write!(out, " U{value}")?,
-            Operand::Name | Operand::Number | Operand::Constant => {
+            Operand::Name | Operand::Number | Operand::Integer | Operand::Constant => {
                 list_constant(image, value, out)?;
             }
             Operand::Path => {

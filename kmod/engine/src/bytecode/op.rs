@@ -119,6 +119,10 @@ operations! {
     LoadK,
     /// ABC: `R[A] = up[B][K[C]]`, K[C] a string (a global when up[B] is _ENV); up[B] is no box.
     GetTabUp,
+    /// AB: `R[A] = up[B]`, the upvalue as it is: a variable that never changes is captured by value.
+    GetUp,
+    /// ABC: `R[A+1] = R[B]; R[A] = R[B][K[C]]`, K[C] a string: a method and its receiver.
+    SelfField,
     /// ABC: call R[A] with B-1 arguments (0: to top) in R[A+1]…; C-1 results (0: to top) from R[A].
     Call,
     /// ABC: `R[A] = R[B] + C` (C a signed 16-bit integer). OFF = 1: it was written `R[B] - -C`, which
@@ -182,8 +186,6 @@ operations! {
     SetTabUp,
     /// ABC: `up[A][K[B]] = K[C]`, K[B] a string.
     SetTabUpK,
-    /// ABC: `R[A+1] = R[B]; R[A] = R[B][K[C]]`, K[C] a string: a method and its receiver.
-    SelfField,
     /// ABC: `R[A] = {}` with room for B array items and C fields.
     NewTable,
     /// ABC: `R[A][C+i] = R[A+i]`, 1 <= i <= B (0: to top). With OFF = 1, OFF extends C: the next
@@ -199,8 +201,6 @@ operations! {
     SetBox,
     /// A: `R[A] = a new box that holds R[A]`.
     NewBox,
-    /// AB: `R[A] = up[B]`, the upvalue as it is: a variable that never changes is captured by value.
-    GetUp,
     /// AB: `R[A] = contents of the box in up[B]`.
     GetUpBox,
     /// AB: `contents of the box in up[A] = R[B]`.
@@ -215,7 +215,7 @@ operations! {
     /// an upvalue of this function).
     Closure,
 
-    // --- Arithmetic: …K has K[C], a number, on the right; with OFF = 2 it was written on the left
+    // --- Arithmetic: …K has K[C], a number (for operations on bits an integer), on the right; with OFF = 2 it was written on the left
     // of a commutative operator, which the metamethod is told ----------------------------------
     /// ABC: `R[A] = R[B] * R[C]`.
     Mul,

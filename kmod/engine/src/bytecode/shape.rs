@@ -20,6 +20,8 @@ pub enum Operand {
     Path,
     /// A constant that is a number.
     Number,
+    /// A constant that is an integer.
+    Integer,
     /// Any constant.
     Constant,
     /// An unsigned integer.
@@ -100,8 +102,8 @@ pub struct Shape {
 /// The shape of an operation.
 pub const fn shape(op: Op) -> Shape {
     use Operand::{
-        Backward, Box, Constant, Count, Either, Flag, Forward, Name, Number, Path, Prototype,
-        Register, Signed, Unsigned, Value, Zero,
+        Backward, Box, Constant, Count, Either, Flag, Forward, Integer, Name, Number, Path,
+        Prototype, Register, Signed, Unsigned, Value, Zero,
     };
     const fn abc(a: Operand, b: Operand, c: Operand) -> Shape {
         Shape {
@@ -197,18 +199,12 @@ pub const fn shape(op: Op) -> Shape {
         Op::SetUp => abc(Box, Register, Zero),
         Op::LoadNil | Op::Concat => span(abc(Register, Count, Zero), Span::B),
         Op::Closure => wide(Register, Prototype),
-        Op::AddK
-        | Op::SubK
-        | Op::MulK
-        | Op::ModK
-        | Op::IDivK
-        | Op::BAndK
-        | Op::BOrK
-        | Op::BXorK
-        | Op::ShlK
-        | Op::ShrK
-        | Op::DivK
-        | Op::PowK => off(abc(Register, Register, Number), Off::Most(2)),
+        Op::AddK | Op::SubK | Op::MulK | Op::ModK | Op::IDivK | Op::DivK | Op::PowK => {
+            off(abc(Register, Register, Number), Off::Most(2))
+        }
+        Op::BAndK | Op::BOrK | Op::BXorK | Op::ShlK | Op::ShrK => {
+            off(abc(Register, Register, Integer), Off::Most(2))
+        }
         Op::TailCall => span(abc(Register, Count, Zero), Span::TailCall),
         Op::Return => span(abc(Register, Count, Flag), Span::Return),
         Op::ForPrep | Op::TForPrep => span(wide(Register, Forward), Span::Fixed(4)),

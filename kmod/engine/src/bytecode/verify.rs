@@ -291,6 +291,10 @@ impl Function<'_> {
                     ),
                     "a constant that is no number",
                 )?,
+                Operand::Integer => check(
+                    matches!(self.image.constant(number), Some(Constant::Int(_))),
+                    "a constant that is no integer",
+                )?,
                 Operand::Constant => {
                     check(
                         self.image.constant(number).is_some(),

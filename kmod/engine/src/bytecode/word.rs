@@ -83,6 +83,7 @@ const fn layout(op: Op) -> u8 {
                 | Operand::Name
                 | Operand::Path
                 | Operand::Number
+                | Operand::Integer
                 | Operand::Constant
         )
     }

@@ -53,6 +53,9 @@ impl Header {
     }
 }
 
+/// In `present`: see [`AtHand::has_text`].
+const TEXT: u16 = 1 << 15;
+
 /// The bits of the network-layer headers.
 const NETWORK: u16 = Header::V4.bit() | Header::V6.bit() | Header::Arp.bit();
 
@@ -213,7 +216,7 @@ impl AtHand {
             self.present &= if header.slot() == 0 {
                 !NETWORK
             } else {
-                NETWORK
+                NETWORK | TEXT
             };
             *window = at;
         }
@@ -239,6 +242,18 @@ impl AtHand {
         self.windows = [at, behind];
         self.present = network.bit() | transport.bit() | Header::Ports.bit();
         true
+    }
+
+    /// Whether a text was made of the packet as it is, as it was told by [`AtHand::set_text`].
+    #[inline(always)]
+    pub fn has_text(&self) -> bool {
+        self.present & TEXT != 0
+    }
+
+    /// Remembers that one was, until the packet changes or goes.
+    #[inline(always)]
+    pub fn set_text(&mut self) {
+        self.present |= TEXT;
     }
 
     /// Closes every window.

@@ -516,7 +516,7 @@ pub(crate) fn siphash(key: [u64; 2], bytes: &[u8]) -> u64 {
 
 /// Less than eight bytes as the low end of a little-endian word.
 #[inline(always)]
-fn short_word(bytes: &[u8]) -> u64 {
+pub(crate) fn short_word(bytes: &[u8]) -> u64 {
     let (len, shift) = (bytes.len(), |at: usize| 8 * at as u32);
     if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         // The two may overlap, where they agree.

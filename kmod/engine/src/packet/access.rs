@@ -8,19 +8,23 @@ use crate::value::{Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
 
-/// `v.name` for a packet value by the name's field id, if that is neither an error nor takes memory that
-/// must be collected first. `None` says nothing.
-#[inline(never)]
-pub fn quick(vm: &mut Vm, v: Value, field_id: u16) -> Option<Value> {
-    if v.tag != Tag::Packet || v.aux != vm.packet.serial() || vm.packet.packet().is_none() {
-        return None;
-    }
-    let field = fields::field(fields::path_of(v.payload as u8, field_id))?;
-    if field.is_dissected() {
+/// Reads the field behind a path of a value that shows the packet at hand, if that is neither an error
+/// nor takes memory that must be collected first. `None` says nothing.
+#[inline(always)]
+pub fn quick(vm: &mut Vm, v: Value, path: u16) -> Option<Value> {
+    vm.packet.packet()?;
+    let field = fields::field(path)?;
+    if field.dissected {
         // As for the whole: the next loop or call sees that there is none left.
-        vm.fuel = vm.fuel.saturating_sub(1);
+        vm.fuel = vm.fuel.wrapping_sub(1);
         return super::dissect::quick(vm, v, field);
     }
+    quick_plain(vm, field)
+}
+
+/// The same of what no dissector answers.
+#[inline(never)]
+fn quick_plain(vm: &mut Vm, field: &Field) -> Option<Value> {
     match field.what {
         What::Method(method) => Some(library::method(method)),
         // Texts that are made anew; what connection tracking is asked for.
@@ -49,7 +53,8 @@ pub fn quick(vm: &mut Vm, v: Value, field_id: u16) -> Option<Value> {
 pub fn get_id(vm: &mut Vm, v: Value, field_id: u16) -> Result<Value, Raise> {
     // The first field that is asked for: from here on the headers are known.
     vm.packet.locate();
-    if let Some(value) = vm.packet.fast_field(v, field_id) {
+    let path = vm.packet.path_in(v, field_id);
+    if let Some(value) = path.and_then(|path| vm.packet.fast_field(path)) {
         return Ok(value);
     }
     let kind = check(vm, v)?;

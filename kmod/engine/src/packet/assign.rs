@@ -27,7 +27,7 @@ pub fn quick(vm: &mut Vm, field: &Field, value: Value) -> bool {
     let done = bits.and_then(|bits| vm.packet.put_bits(bits, n));
     vm.packet.changed();
     // As for the whole: the next loop or call sees that there is none left.
-    vm.fuel = vm.fuel.saturating_sub(2);
+    vm.fuel = vm.fuel.wrapping_sub(2);
     done == Some(Ok(()))
 }
 

@@ -297,6 +297,8 @@ pub struct Field {
     pub v6: Option<Bits>,
     /// Whether a script may assign to it.
     pub writable: bool,
+    /// Whether a dissector answers it: it is a view of a protocol's message, or of one.
+    pub dissected: bool,
 }
 
 impl Field {
@@ -308,14 +310,9 @@ impl Field {
             v4: None,
             v6: None,
             writable: false,
+            dissected: matches!(kind, Dns | Tls | Http | Tftp)
+                || matches!(what, What::View(Dns | Tls | Http | Tftp)),
         }
-    }
-    /// Whether a dissector answers it: it is a view of a protocol's message, or of one.
-    #[inline]
-    pub const fn is_dissected(&self) -> bool {
-        use Kind::{Dns, Http, Tftp, Tls};
-        matches!(self.kind, Dns | Tls | Http | Tftp)
-            || matches!(self.what, What::View(Dns | Tls | Http | Tftp))
     }
     /// The same bits in both versions.
     const fn at(mut self, header: Header, word: u8, shift: u8, width: u8) -> Self {

@@ -57,7 +57,17 @@ pub struct Current {
     pub loading: bool,
     /// Where the headers are: see [`Current::locate`].
     places: Places,
+    /// A text that is not in the packet as it is to be read: its name in DNS in lower case, while
+    /// [`AtHand::has_text`]. Strings show it as they show bytes of the packet.
+    text: [u8; TEXT],
+    text_len: u32,
 }
+
+/// Room for a text.
+const TEXT: usize = 256;
+
+/// In place of an offset in a string value, at least this: the text is shown. No packet is so long.
+const IN_TEXT: u32 = 0xffff_0000;
 
 impl Current {
     /// No packet.
@@ -69,6 +79,8 @@ impl Current {
             hellos: None,
             loading: true,
             places: Places::NONE,
+            text: [0; TEXT],
+            text_len: 0,
         }
     }
 
@@ -165,14 +177,21 @@ impl Current {
         self.load(path)
     }
 
-    /// Reads the field with id `field_id` of a packet value or view, if that is one load.
+    /// The path of the field with id `field_id` of a packet value or view of the packet at hand.
     #[inline(always)]
-    pub fn fast_field(&mut self, v: Value, field_id: u16) -> Option<Value> {
-        if v.tag != Tag::Packet || v.aux != self.hand.serial() {
+    pub fn path_in(&self, v: Value, field_id: u16) -> Option<u16> {
+        (v.tag == Tag::Packet && v.aux == self.hand.serial())
+            .then(|| fields::path_of(v.payload as u8, field_id))
+    }
+
+    /// Reads a path of the packet at hand, if that is one load.
+    #[inline(always)]
+    pub fn fast_field(&mut self, path: u16) -> Option<Value> {
+        if self.hot.get(usize::from(path as u8))?.tag == Tag::Nil {
+            // No window shows it, or none did of the packet before.
             return None;
         }
         self.look();
-        let path = fields::path_of(v.payload as u8, field_id);
         match self.load(path) {
             None => self.load_rest(path),
             loaded => loaded,
@@ -298,7 +317,28 @@ impl Current {
         if v.tag != Tag::Bytes || v.aux != self.hand.serial() {
             return None;
         }
-        self.bytes(v.payload as u32, (v.payload >> 32) as u32)
+        let (offset, len) = (v.payload as u32, (v.payload >> 32) as u32);
+        if offset >= IN_TEXT {
+            return self.part_of_text(offset, len);
+        }
+        self.bytes(offset, len)
+    }
+
+    #[inline(never)]
+    fn part_of_text(&self, offset: u32, len: u32) -> Option<&[u8]> {
+        let start = offset.wrapping_sub(IN_TEXT) as usize;
+        self.text.get(start..start.checked_add(len as usize)?)
+    }
+
+    /// Whether a string is of a name that is in lower case.
+    #[inline]
+    pub(crate) fn is_lower(v: Value) -> bool {
+        v.tag == Tag::Bytes && v.payload as u32 >= IN_TEXT
+    }
+
+    /// As with bytes of the packet, a write copies a string that shows the text first.
+    fn show_text(&mut self) -> Value {
+        self.show(IN_TEXT, self.text_len)
     }
 }
 

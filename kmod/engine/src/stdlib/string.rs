@@ -134,9 +134,11 @@ fn changed(vm: &mut Vm, f: &Args, change: fn(&[u8], &mut [u8])) -> Result<Step, 
     Ok(Step::Return(1))
 }
 
+pub(crate) use crate::memory::strings::short_word;
+
 /// The top bits of those of eight bytes that are from `first` to `last`, which are below 128.
 #[inline(always)]
-const fn between(word: u64, first: u8, last: u8) -> u64 {
+pub(crate) const fn between(word: u64, first: u8, last: u8) -> u64 {
     const TOPS: u64 = 0x8080_8080_8080_8080;
     const ONES: u64 = 0x0101_0101_0101_0101;
     // Below 128 adding this reaches the top bit from `first` on, and from behind `last` on.

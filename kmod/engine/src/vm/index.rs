@@ -142,9 +142,11 @@ impl Vm {
         if id == 0 {
             return false;
         }
-        let id = id.wrapping_sub(1) as u16;
-        let loaded = self.packet.fast_field(*o, id);
-        match loaded.or_else(|| packet::access::quick(self, *o, id)) {
+        let Some(path) = self.packet.path_in(*o, id.wrapping_sub(1) as u16) else {
+            return false;
+        };
+        let loaded = self.packet.fast_field(path);
+        match loaded.or_else(|| packet::access::quick(self, *o, path)) {
             Some(v) => {
                 // SAFETY: a register.
                 unsafe { *to = v };

@@ -623,7 +623,8 @@ impl Vm {
     /// has run out.
     #[inline(always)]
     pub fn charge(&mut self, fuel: u64) -> Result<(), Raise> {
-        self.fuel = self.fuel.saturating_sub(fuel.min(i64::MAX as u64) as i64);
+        // Nothing costs so much; less than nothing is left then, not more than everything.
+        self.fuel = self.fuel.wrapping_sub(fuel.min(1 << 40) as i64);
         if self.fuel < 0 { self.refuel() } else { Ok(()) }
     }
 }

@@ -93,12 +93,18 @@ impl Vm {
         }
         macro_rules! save {
             () => {{
+                save_place!();
+                vm.standing = 0;
+            }};
+        }
+        // The same ahead of what knows by itself when the function that stands is none any more.
+        macro_rules! save_place {
+            () => {{
                 // SAFETY: a frame of a Lua function; both point into its code.
                 unsafe {
                     let next = pc.add(1);
                     vm.heap.exec.pc = next;
                     vm.heap.exec.constants = constants;
-                    vm.standing = 0;
                     (*frame).pc = next.offset_from(vm.proto((*frame).proto).code) as u32;
                 }
             }};
@@ -196,8 +202,8 @@ impl Vm {
         }
         // Pays for a turn of a loop, and goes on.
         macro_rules! burn {
-            ($i:expr) => {{
-                vm.fuel -= i64::from($i.a);
+            ($price:expr) => {{
+                vm.fuel -= i64::from($price);
                 if vm.fuel < 0 {
                     cold_path();
                     save!();
@@ -232,6 +238,16 @@ impl Vm {
                 let (x, y) = (r!($i.b), $y);
                 if tag!(x) == Tag::Int && tag!(y) == Tag::Int {
                     put!(r!($i.a), Value::int($int(int!(x), int!(y))));
+                    next!();
+                }
+            }};
+        }
+        // Bits, with an integer constant.
+        macro_rules! ints_k {
+            ($i:expr, $int:expr) => {{
+                let x = r!($i.b);
+                if tag!(x) == Tag::Int {
+                    put!(r!($i.a), Value::int($int(int!(x), int!(k!($i.c)))));
                     next!();
                 }
             }};
@@ -491,11 +507,12 @@ impl Vm {
                         let o = unsafe { *long_a!(i) };
                         match vm.packet.fast_has(o, i.b) {
                             Some(true) => {
+                                let tested = i.x;
                                 skip!(3);
                                 // What follows is usually a test of a field of it, of the same packet.
                                 // SAFETY: what verified code promises: an instruction.
                                 let f = unsafe { &*pc };
-                                if f.op == Op::PktNeI as u8 && f.x == i.x {
+                                if f.op == Op::PktNeI as u8 && f.x == tested {
                                     let n = vm.packet.int(f.c);
                                     if let Some(n) = n {
                                         skip!(if n == u32::from(f.b) { 2 } else { f.a });
@@ -615,7 +632,7 @@ impl Vm {
                                     continue;
                                 }
                             }
-                            save!();
+                            save_place!();
                             let func = a.offset_from(vm.stack) as u32;
                             let count = match i.b {
                                 0 => vm.top - func - 1,
@@ -626,6 +643,7 @@ impl Vm {
                                 let number = (*a).payload as u32;
                                 break vm.call_native(func, count, wanted, number);
                             }
+                            vm.standing = 0;
                             break vm.call_slow(func, count, wanted);
                         }
                     }
@@ -670,8 +688,11 @@ impl Vm {
                                 *counter.add(3) = Value::float(next);
                             }
                         }
+                        // Nothing of an instruction is needed any more when the next one is told: the two
+                        // share a register of the machine.
+                        let price = i.a;
                         skip!(imm!(i));
-                        burn!(i);
+                        burn!(price);
                     }
                     Op::ForPrep => {
                         let start = r!(i.a);
@@ -693,8 +714,9 @@ impl Vm {
                         }
                     }
                     Op::Jmp => {
+                        let price = i.a;
                         skip!(imm!(i));
-                        burn!(i);
+                        burn!(price);
                     }
                     Op::GetIndex => get_index!(i, r!(i.c)),
                     Op::GetInt => get_index!(i, &Value::int(i64::from(i.c))),
@@ -723,7 +745,6 @@ impl Vm {
                         set_field!(table, k!(i.b), k!(i.c));
                     }
                     Op::SelfField => {
-                        cold!();
                         let o = r!(i.b);
                         // SAFETY: registers; R[A] may be R[B], so the receiver is put away first.
                         unsafe { Value::copy(o, r!(i.a).add(1)) };
@@ -762,7 +783,6 @@ impl Vm {
                         }
                     }
                     Op::GetUp => {
-                        cold!();
                         // SAFETY: what verified code promises.
                         unsafe { Value::copy(up!(i.b), r!(i.a)) };
                         next!();
@@ -858,14 +878,14 @@ impl Vm {
                         cold!();
                         ints!(i, r!(i.c), |x, y| x ^ y);
                     }
-                    Op::BAndK => ints!(i, k!(i.c), |x, y| x & y),
+                    Op::BAndK => ints_k!(i, |x, y| x & y),
                     Op::BOrK => {
                         cold!();
-                        ints!(i, k!(i.c), |x, y| x | y);
+                        ints_k!(i, |x, y| x | y);
                     }
                     Op::BXorK => {
                         cold!();
-                        ints!(i, k!(i.c), |x, y| x ^ y);
+                        ints_k!(i, |x, y| x ^ y);
                     }
                     Op::Shl => {
                         cold!();
@@ -877,11 +897,11 @@ impl Vm {
                     }
                     Op::ShlK => {
                         cold!();
-                        ints!(i, k!(i.c), arith::shift_left);
+                        ints_k!(i, arith::shift_left);
                     }
                     Op::ShrK => {
                         cold!();
-                        ints!(i, k!(i.c), arith::shift_right);
+                        ints_k!(i, arith::shift_right);
                     }
                     Op::Unm => {
                         cold!();
@@ -970,8 +990,9 @@ impl Vm {
                             }
                             Value::copy(a.add(4), a.add(2));
                         }
+                        let price = i.a;
                         skip!(imm!(i));
-                        burn!(i);
+                        burn!(price);
                     }
                     Op::TForCall => {
                         cold!();

@@ -7,6 +7,7 @@ mod costs;
 mod examples;
 mod keys;
 mod mistakes;
+mod names;
 mod script;
 mod stores;
 mod timers;

@@ -88,19 +88,16 @@ pub fn quick(vm: &mut Vm, v: Value, field: &Field) -> Option<Value> {
         return quick_view(&mut vm.packet, kind).or_else(|| no_hello(vm, kind));
     }
     if field.what == What::DnsName {
-        vm.fuel = vm.fuel.saturating_sub(2);
+        vm.fuel = vm.fuel.wrapping_sub(2);
     }
     let Vm { packet, heap, .. } = vm;
-    packet.locate();
     let offset = (v.payload >> 32) as u32;
+    if field.what == What::DnsName {
+        return packet.question(offset);
+    }
+    packet.locate();
     let message = packet.message(offset)?;
     match field.what {
-        What::DnsName if dns::word(message, 4)? > 0 => {
-            let labels = dns::labels(message, dns::HEADER)?;
-            let len = labels.len().checked_sub(1)?;
-            let made = heap.new_string_by(len, |text| dns::write_text(labels, text));
-            made.ok()
-        }
         What::TlsServerName => {
             let Some((from, to)) = tls::server_name(message) else {
                 return Some(Value::NIL);
@@ -225,6 +222,24 @@ fn hello(vm: &mut Vm, from: u32, message: Value) -> Result<Value, Raise> {
 }
 
 impl Current {
+    /// The name that the first question of a message is about, if it is in one piece.
+    fn question(&mut self, offset: u32) -> Option<Value> {
+        if !self.hand.has_text() {
+            self.locate();
+            let end = self.places.end as usize;
+            let message = self.hand.packet()?.linear().get(offset as usize..end)?;
+            let labels = dns::labels(message, dns::HEADER)?;
+            let len = labels.len().checked_sub(1)?;
+            if dns::word(message, 4)? == 0 {
+                return None;
+            }
+            dns::write_text(labels, self.text.get_mut(..len)?);
+            self.text_len = len as u32;
+            self.hand.set_text();
+        }
+        Some(self.show_text())
+    }
+
     /// The message at an offset where it lies, if it is linear.
     fn message(&self, offset: u32) -> Option<&[u8]> {
         self.bytes(offset, self.places.end.saturating_sub(offset))
@@ -244,15 +259,15 @@ fn message(vm: &mut Vm, offset: u32) -> Result<Value, Raise> {
 }
 
 /// A part of a message as a string.
-fn piece(vm: &mut Vm, message: Value, part: Option<http::Part>) -> Result<Value, Raise> {
+pub(super) fn piece(vm: &mut Vm, message: Value, part: Option<http::Part>) -> Result<Value, Raise> {
     let Some((from, to)) = part else {
         return Ok(Value::NIL);
     };
-    if message.tag == Tag::Bytes {
-        let at = (message.payload as u32).wrapping_add(from as u32);
-        return value_of(vm, Got::Bytes(at, to.saturating_sub(from) as u32));
+    let part = vm.substring(message, from, to)?;
+    if part.tag == Tag::Bytes {
+        vm.packet.set_shown(true);
     }
-    vm.substring(message, from, to)
+    Ok(part)
 }
 
 /// A part of a message as a string in lower case, for names that have none.

@@ -6,6 +6,7 @@
 
 use super::{Class, create, give, object, shown};
 use crate::packet::access::{self, addr4, value_of};
+use crate::packet::dissect::piece;
 use crate::packet::fields::Kind;
 use crate::packet::locate::Transport;
 use crate::packet::read::{Got, mac_text};
@@ -178,11 +179,8 @@ pub(in crate::packet) fn call(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
                 (None, Some(narrow)) => addr4(u32::from_be_bytes(*narrow)),
                 (None, None) => Value::NIL,
             }
-        } else if message.tag == Tag::Bytes {
-            let from = (message.payload as u32).wrapping_add(at as u32);
-            value_of(vm, Got::Bytes(from, len as u32))?
         } else {
-            vm.substring(message, at, end)?
+            piece(vm, message, Some((at, end)))?
         };
         let name = vm.raw_get_int(names, i64::from(i).wrapping_add(1));
         vm.raw_set(table, name, value)?;

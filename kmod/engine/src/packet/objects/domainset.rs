@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sets of domain names: `domainset{…}`.
 //!
-//! A set without a name is an object with a table of its domains, and with a bit for each length that one
-//! of them has: most suffixes of a name that is looked for are of another length, and need no hash.
+//! A set without a name is an object with a table of its domains, and with bits that tell of most other
+//! names that they are none of them, without a hash: see [`bit`].
 
 use super::named::{self, Short, put_named};
 use super::{Class, new_set, shown};
 use crate::host;
+use crate::packet::Current;
 use crate::stdlib::string;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
@@ -16,12 +17,20 @@ use crate::vm::native::{Args, Step};
 /// The longest domain name.
 const LONGEST: usize = 255;
 
-/// Bytes of the bits for lengths.
-const LENGTHS: u32 = (LONGEST as u32 + 1) / 8;
+/// Bytes of the bits.
+const BITS: u32 = 128;
 
-/// The byte of a length's bit, and the bit.
-fn bit(len: usize) -> (usize, u8) {
-    (len >> 3, 1_u8.unbounded_shl(len as u32 & 7))
+/// The byte of a name's bit, and the bit. It depends on the name's length, how it begins and how it ends.
+#[inline(always)]
+fn bit(vm: &Vm, name: &[u8]) -> (usize, u8) {
+    let ends = match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first).rotate_left(5) ^ u64::from_le_bytes(*last)
+        }
+        _ => string::short_word(name),
+    };
+    let mixed = vm.heap.hash_word(ends ^ (name.len() as u64) << 56);
+    ((mixed & (BITS - 1)) as usize, 1 << (mixed >> 29))
 }
 
 /// Writes a name in lower case, without a final dot; `None` if it is longer than any.
@@ -34,7 +43,7 @@ fn lower<'t>(name: &[u8], text: &'t mut [u8; LONGEST]) -> Option<&'t [u8]> {
 
 /// `domainset{…}`.
 pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    new_set(vm, &f, Class::DomainSet, LENGTHS)
+    new_set(vm, &f, Class::DomainSet, BITS)
 }
 
 pub(super) fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<(), Raise> {
@@ -45,7 +54,7 @@ pub(super) fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<()
             None => {
                 let table = vm.heap.object_value(set).as_ref();
                 vm.raw_set_str(table, domain, value)?;
-                let (at, bit) = bit(domain.len());
+                let (at, bit) = bit(vm, domain);
                 if let Some(bits) = vm.heap.object_bytes_mut(set).get_mut(at) {
                     // It stays when the last such domain goes: then some are looked for in vain.
                     *bits |= bit;
@@ -84,19 +93,42 @@ fn no_domain(vm: &mut Vm, name: Value) -> Raise {
     }
 }
 
-/// What the longest suffix of a name that is in the set holds; nil when none is.
+/// What the longest suffix of a name that is in the set holds; nil when none is, and for nil.
 pub(super) fn find(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
-    let name = vm.check_str(f, 1)?;
+    let name = vm.arg(f, 1);
+    if !matches!(name.tag, Tag::Str | Tag::Bytes) || named::handle(vm, set).is_some() {
+        return find_other(vm, f, set);
+    }
     let bytes = vm.bytes(name);
-    let (found, asked) = if let Some(store) = named::handle(vm, set) {
-        return find_named(vm, store, name);
-    } else if string::has_upper(bytes) {
+    let (found, asked) = if !Current::is_lower(name) && string::has_upper(bytes) {
         find_lowered(vm, set, bytes)
     } else {
         find_plain(vm, set, bytes.strip_suffix(b".").unwrap_or(bytes))
     };
-    vm.charge(asked)?;
+    vm.charge(asked.wrapping_add(2))?;
     Ok(found)
+}
+
+/// The same for what is no string yet, or of a set with a name.
+#[inline(never)]
+fn find_other(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
+    if vm.arg(f, 1).is_nil() {
+        vm.charge(2)?;
+        return Ok(Value::NIL);
+    }
+    let name = vm.check_str(f, 1)?;
+    match named::handle(vm, set) {
+        Some(store) => {
+            vm.charge(2)?;
+            find_named(vm, store, name)
+        }
+        // It was a number, and now is a string.
+        None => {
+            let (found, asked) = find_plain(vm, set, vm.bytes(name));
+            vm.charge(asked.wrapping_add(2))?;
+            Ok(found)
+        }
+    }
 }
 
 /// The same for a name with capitals.
@@ -109,10 +141,10 @@ fn find_lowered(vm: &Vm, set: Ref, name: &[u8]) -> (Value, u64) {
 /// What the set's own table holds.
 fn find_plain(vm: &Vm, set: Ref, name: &[u8]) -> (Value, u64) {
     let table = vm.heap.object_value(set).as_ref();
-    let lengths = vm.heap.object_bytes(set);
+    let bits = vm.heap.object_bytes(set);
     let (found, asked) = find_suffix(name, |rest| {
-        let (at, bit) = bit(rest.len());
-        if lengths.get(at).is_none_or(|bits| bits & bit == 0) {
+        let (at, bit) = bit(vm, rest);
+        if bits.get(at).is_none_or(|bits| bits & bit == 0) {
             return None;
         }
         let found = vm.heap.get_bytes(table, rest);
@@ -142,17 +174,72 @@ fn find_named(vm: &mut Vm, store: u32, name: Value) -> Result<Value, Raise> {
 /// has none.
 #[inline(always)]
 fn find_suffix<T>(name: &[u8], mut look: impl FnMut(&[u8]) -> Option<T>) -> (Option<T>, u64) {
+    let name = if name.len() <= LONGEST { name } else { &[] };
     let mut asked = 0_u64;
-    let mut rest = if name.len() <= LONGEST { name } else { &[] };
-    while !rest.is_empty() {
+    let mut start = 0_usize;
+    let mut dots = Dots::of(name);
+    while let Some(rest) = name.get(start..).filter(|rest| !rest.is_empty()) {
         asked = asked.wrapping_add(1).wrapping_add(rest.len() as u64 / 32);
         if let Some(found) = look(rest) {
             return (Some(found), asked);
         }
-        let Some(dot) = rest.iter().position(|b| *b == b'.') else {
+        let Some(dot) = dots.next() else {
             break;
         };
-        rest = rest.get(dot.wrapping_add(1)..).unwrap_or(&[]);
+        start = dot.wrapping_add(1);
     }
     (None, asked)
+}
+
+/// Where the dots of a name are, eight bytes at a time.
+struct Dots<'n> {
+    name: &'n [u8],
+    /// Where the bytes begin that were looked at last.
+    at: usize,
+    /// The top bits of those that are dots, but for those that were told.
+    found: u64,
+}
+
+impl<'n> Dots<'n> {
+    #[inline(always)]
+    fn of(name: &'n [u8]) -> Self {
+        let mut dots = Self {
+            name,
+            at: 0,
+            found: 0,
+        };
+        dots.look();
+        dots
+    }
+
+    /// Looks at the next bytes.
+    #[inline(always)]
+    fn look(&mut self) {
+        let rest = self.name.get(self.at..).unwrap_or(&[]);
+        let word = match rest.first_chunk() {
+            Some(word) => u64::from_le_bytes(*word),
+            None => string::short_word(rest),
+        };
+        self.found = string::between(word, b'.', b'.');
+    }
+}
+
+impl Iterator for Dots<'_> {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        while self.found == 0 {
+            self.at = self.at.wrapping_add(8);
+            if self.at >= self.name.len() {
+                return None;
+            }
+            self.look();
+        }
+        let dot = self
+            .at
+            .wrapping_add(self.found.trailing_zeros() as usize >> 3);
+        self.found &= self.found.wrapping_sub(1);
+        Some(dot)
+    }
 }

@@ -246,16 +246,23 @@ fn set_of(vm: &mut Vm, f: &Args) -> Result<(Class, Ref), Raise> {
 }
 
 /// What a set holds for what it is asked about; nil when nothing, and for nil.
+#[inline(always)]
 fn look_up(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
+    let v = vm.arg(f, 0);
+    if v.tag == Tag::Object && vm.heap.object_class(v.as_ref()) == Class::DomainSet as u16 {
+        return domainset::find(vm, f, v.as_ref());
+    }
+    look_up_address(vm, f)
+}
+
+#[inline(never)]
+fn look_up_address(vm: &mut Vm, f: &Args) -> Result<Value, Raise> {
     vm.charge(2)?;
-    let (class, set) = set_of(vm, f)?;
+    let (_, set) = set_of(vm, f)?;
     if vm.arg(f, 1).is_nil() {
         return Ok(Value::NIL);
     }
-    match class {
-        Class::DomainSet => domainset::find(vm, f, set),
-        _ => ipset::find(vm, f, set),
-    }
+    ipset::find(vm, f, set)
 }
 
 /// `s:has(what)`.

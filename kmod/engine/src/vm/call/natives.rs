@@ -165,6 +165,8 @@ impl Vm {
         number: u32,
     ) -> Result<Flow, Raise> {
         let pcall = const { native(lib::BASE, index_of(stdlib::base::NATIVES, "pcall")) };
+        // What is below stays as it is where the native function only returns.
+        let standing = core::mem::take(&mut self.standing);
         self.enter_native(func, nargs, wanted, 0)?;
         if u64::from(number) == pcall.payload && nargs > 0 && self.heap.doomed == 0 {
             return self.call_pcall(func, nargs);
@@ -187,6 +189,7 @@ impl Vm {
             && !self.heap.wants_safe_point()
         {
             self.depth -= 1;
+            self.standing = standing;
             // SAFETY: the first result, which lies on top of the stack with the others, and the function's
             // slot.
             unsafe { Value::copy(self.slot(self.top - n), self.slot(func)) };
