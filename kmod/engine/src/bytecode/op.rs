@@ -139,10 +139,10 @@ operations! {
     LoadI,
     /// ABC: `R[A] = R[B][R[C]]`.
     GetIndex,
-    /// ABC: `R[A][R[B]] = R[C]`.
-    SetIndex,
     /// ABC: `R[A] = R[B] + R[C]`.
     Add,
+    /// ABC: `R[A][R[B]] = R[C]`.
+    SetIndex,
     /// ABC: `R[A][K[B]] = R[C]`, K[B] a string.
     SetField,
     /// ABC: `R[A] = R[B] & K[C]`.

@@ -198,6 +198,14 @@ impl AtHand {
         self.present & header.bit() != 0
     }
 
+    /// Where an open header begins.
+    pub fn offset(&self, header: Header) -> Option<u32> {
+        let window = *self.windows.get(usize::from(header.slot()))?;
+        let start = self.packet()?.linear().as_ptr();
+        self.has(header)
+            .then(|| window.addr().wrapping_sub(start.addr()) as u32)
+    }
+
     /// Opens a window to a header at `offset`, if its fixed part is linear.
     pub fn open(&mut self, header: Header, offset: u32) {
         let Some(packet) = self.packet() else { return };

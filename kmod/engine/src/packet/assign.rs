@@ -22,12 +22,17 @@ pub fn quick(vm: &mut Vm, field: &Field, value: Value) -> bool {
     let (Some(n), false) = (n, vm.packet.is_shown()) else {
         return false;
     };
+    // As for the whole: the next loop or call sees that there is none left.
+    vm.fuel = vm.fuel.wrapping_sub(2);
+    if let Some(bits) = field.v4.filter(|bits| bits.header == Header::V4)
+        && vm.packet.hand.has(Header::V4)
+    {
+        return n <= bits.mask() && vm.packet.put_v4(bits, n).is_ok();
+    }
     vm.packet.locate();
     let bits = vm.packet.bits(field).filter(|bits| n <= bits.mask());
     let done = bits.and_then(|bits| vm.packet.put_bits(bits, n));
     vm.packet.changed();
-    // As for the whole: the next loop or call sees that there is none left.
-    vm.fuel = vm.fuel.wrapping_sub(2);
     done == Some(Ok(()))
 }
 

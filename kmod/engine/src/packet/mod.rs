@@ -184,7 +184,13 @@ impl Current {
             .then(|| fields::path_of(v.payload as u8, field_id))
     }
 
-    /// Reads a path of the packet at hand, if that is one load.
+    /// Reads a path of the packet at hand, if that is one load and its window is open.
+    #[inline(always)]
+    pub fn open_field(&self, path: u16) -> Option<Value> {
+        self.load(path)
+    }
+
+    /// The same, after windows were tried.
     #[inline(always)]
     pub fn fast_field(&mut self, path: u16) -> Option<Value> {
         if self.hot.get(usize::from(path as u8))?.tag == Tag::Nil {

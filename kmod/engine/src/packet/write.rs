@@ -66,11 +66,13 @@ impl Sum {
 
     /// Adds a word. The sum of a packet is far from the end of its 64 bits.
     #[must_use]
+    #[inline]
     pub fn word(self, word: u16) -> Self {
         Self(self.0.wrapping_add(u64::from(word)))
     }
 
     /// The sum in 16 bits.
+    #[inline]
     pub fn fold(self) -> u16 {
         let mut sum = self.0;
         while sum > 0xffff {
@@ -81,6 +83,7 @@ impl Sum {
 }
 
 /// A checksum, after what it covers changed from `old` to `new`.
+#[inline]
 pub fn updated(check: u16, old: Sum, new: Sum) -> u16 {
     !Sum(0)
         .word(!check)
@@ -179,6 +182,30 @@ impl Current {
         if let Some(check) = l4_check {
             update_transport(data, check, transport, partial, old, new)?;
         }
+        Ok(())
+    }
+
+    /// Writes a field of an IPv4 header that is open.
+    #[inline]
+    pub fn put_v4(&mut self, bits: Bits, n: u32) -> Result<(), Refused> {
+        let at = self.hand.offset(Header::V4).ok_or(Refused)?;
+        self.unlocate();
+        let data = self.hand.writable(at.wrapping_add(20))?;
+        let header = data.get_mut(at as usize..).ok_or(Refused)?;
+        let header = header.first_chunk_mut::<20>().ok_or(Refused)?;
+        let (words, _) = header.as_chunks_mut::<4>();
+        let word = words.get_mut(usize::from(bits.word)).ok_or(Refused)?;
+        let old = u32::from_be_bytes(*word);
+        let shift = u32::from(bits.shift);
+        let new = old & !bits.mask().unbounded_shl(shift) | n.unbounded_shl(shift);
+        *word = new.to_be_bytes();
+        let halves = |word: u32| Sum(0).word((word >> 16) as u16).word(word as u16);
+        let check = updated(
+            u16::from_be_bytes([header[10], header[11]]),
+            halves(old),
+            halves(new),
+        );
+        [header[10], header[11]] = check.to_be_bytes();
         Ok(())
     }
 

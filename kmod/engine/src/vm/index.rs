@@ -145,6 +145,19 @@ impl Vm {
         let Some(path) = self.packet.path_in(*o, id.wrapping_sub(1) as u16) else {
             return false;
         };
+        match self.packet.open_field(path) {
+            Some(v) => {
+                // SAFETY: a register.
+                unsafe { *to = v };
+                true
+            }
+            None => self.packet_field_rest(o, path, to),
+        }
+    }
+
+    /// The same of a packet of which nothing was asked yet, or of what is not in a window.
+    #[inline(never)]
+    fn packet_field_rest(&mut self, o: &Value, path: u16, to: *mut Value) -> bool {
         let loaded = self.packet.fast_field(path);
         match loaded.or_else(|| packet::access::quick(self, *o, path)) {
             Some(v) => {
