@@ -211,6 +211,12 @@ impl Heap {
         (x >> 32) as u32
     }
 
+    /// Half a hash of a word, of ten bits: for where many words with the same are no harm.
+    #[inline(always)]
+    pub fn mix_word(&self, x: u64) -> u32 {
+        ((x ^ self.seed[0]).wrapping_mul(self.seed[1]) >> 54) as u32
+    }
+
     // --- construction --------------------------------------------------------------------------------
 
     /// A string under construction.

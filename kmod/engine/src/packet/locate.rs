@@ -216,8 +216,13 @@ impl Current {
         self.hand.known = Known::Places;
         if self.find_usual().is_some() {
             self.hand.complete = true;
-            return;
+        } else {
+            self.find_unusual();
         }
+    }
+
+    #[inline(never)]
+    fn find_unusual(&mut self) {
         self.find_any();
         self.hand.complete = self.is_complete();
     }

@@ -29,8 +29,11 @@ fn bit(vm: &Vm, name: &[u8]) -> (usize, u8) {
         }
         _ => string::short_word(name),
     };
-    let mixed = vm.heap.hash_word(ends ^ (name.len() as u64) << 56);
-    ((mixed & (BITS - 1)) as usize, 1 << (mixed >> 29))
+    let mixed = vm.heap.mix_word(ends ^ name.len() as u64);
+    (
+        (mixed >> 3) as usize & (BITS as usize - 1),
+        1 << (mixed & 7),
+    )
 }
 
 /// Writes a name in lower case, without a final dot; `None` if it is longer than any.
