@@ -31,7 +31,7 @@ fn bit(vm: &Vm, name: &[u8]) -> (usize, u8) {
     };
     let mixed = vm.heap.mix_word(ends ^ name.len() as u64);
     (
-        (mixed >> 3) as usize & (BITS as usize - 1),
+        (mixed >> 3) as usize & (BITS as usize).wrapping_sub(1),
         1 << (mixed & 7),
     )
 }
