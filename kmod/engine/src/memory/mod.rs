@@ -47,6 +47,7 @@ mod weak;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Event;
 use cell::{BODY_HEADER, BodyHeader, CELL, Header, INLINE_UPVALUES, Kind, LongCell, Node};
+use core::cell::Cell;
 
 pub use gc::{Phase, Roots};
 pub use strings::MAX_STRING;
@@ -182,6 +183,8 @@ pub struct Heap {
     slide_pace: u64,
     /// Work done and not yet charged as fuel.
     pub work: u64,
+    /// Fuel for comparing and reading long texts that is not yet charged.
+    pub(crate) owed: Cell<u32>,
     marked: u64,
     collections: u64,
     longest_step: u64,
@@ -281,6 +284,7 @@ impl Heap {
             pace: 2,
             slide_pace: 4,
             work: 0,
+            owed: Cell::new(0),
             marked: 0,
             collections: 0,
             longest_step: 0,

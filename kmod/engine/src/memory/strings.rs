@@ -12,9 +12,13 @@
 use super::cell::{Addr6Cell, CELL, Header, Kind, LongCell, SHORT, ShortCell};
 use super::{Heap, LONG_BODY, OutOfMemory};
 use crate::value::{Ref, Tag, Value};
+use core::cmp::Ordering;
 
 /// Bytes of a buffer that fit into its cell.
 const INLINE: usize = CELL as usize - size_of::<LongCell>();
+
+/// Texts of fewer bytes are compared for nothing more than the instruction that does it.
+const LONG: usize = 256;
 
 /// The longest string.
 pub const MAX_STRING: usize = 0x7fff_ff00;
@@ -180,7 +184,7 @@ impl Heap {
         if ha != 0 && hb != 0 && ha != hb {
             return false;
         }
-        self.string_bytes(ra) == self.string_bytes(rb)
+        self.same_bytes(self.string_bytes(ra), self.string_bytes(rb))
     }
 
     /// A string that lives as long as its environment, with its hash.
@@ -195,6 +199,48 @@ impl Heap {
     pub fn make_permanent(&mut self, r: Ref) {
         // SAFETY: references name cells.
         unsafe { (*self.at::<Header>(r)).mark = super::cell::PERMANENT };
+    }
+
+    /// Whether two texts are the same.
+    #[inline]
+    pub(crate) fn same_bytes(&self, a: &[u8], b: &[u8]) -> bool {
+        if a.len() < LONG {
+            return a == b;
+        }
+        a.len() == b.len() && self.order_long(a, b).is_eq()
+    }
+
+    /// The order of two texts.
+    #[inline]
+    pub(crate) fn order_bytes(&self, a: &[u8], b: &[u8]) -> Ordering {
+        if a.len().min(b.len()) < LONG {
+            return a.cmp(b);
+        }
+        self.order_long(a, b)
+    }
+
+    /// The same of long ones, as far as they are equal: that is what it costs.
+    #[cold]
+    #[inline(never)]
+    fn order_long(&self, a: &[u8], b: &[u8]) -> Ordering {
+        if core::ptr::eq(a, b) {
+            return Ordering::Equal;
+        }
+        for (x, y) in a.chunks(LONG).zip(b.chunks(LONG)) {
+            self.owe(LONG / 64);
+            let order = x.cmp(y);
+            if order.is_ne() {
+                return order;
+            }
+        }
+        a.len().cmp(&b.len())
+    }
+
+    /// Notes fuel for what is not of constant cost where fuel cannot be charged.
+    #[cold]
+    pub(crate) fn owe(&self, fuel: usize) {
+        let fuel = u32::try_from(fuel).unwrap_or(u32::MAX);
+        self.owed.set(self.owed.get().saturating_add(fuel));
     }
 
     /// The keyed hash of some bytes; never 0.

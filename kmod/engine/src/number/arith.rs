@@ -98,6 +98,12 @@ pub fn float_mod(a: f64, b: f64) -> f64 {
     }
 }
 
+/// Whether the exponents of two floats are so near that [`float_mod`] takes few steps.
+pub const fn are_near(a: f64, b: f64) -> bool {
+    const EXPONENT: u64 = 0x7ff;
+    (a.to_bits() >> 52 & EXPONENT) < (b.to_bits() >> 52 & EXPONENT).wrapping_add(64)
+}
+
 /// C's `fmod`: the rest of the division cut towards zero, exact.
 pub fn fmod(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() || a.is_infinite() || b == 0.0 {

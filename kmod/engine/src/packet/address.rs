@@ -7,6 +7,9 @@
 
 use super::read::{Text, hex_digit};
 
+/// Bytes of the longest text of an address.
+const LONGEST: usize = 45;
+
 /// An address of either version.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Address {
@@ -19,6 +22,9 @@ pub enum Address {
 impl Address {
     /// Reads an address.
     pub fn parse(text: &[u8]) -> Option<Self> {
+        if text.len() > LONGEST {
+            return None;
+        }
         if text.contains(&b':') {
             parse_v6(text).map(Self::V6)
         } else {
@@ -67,7 +73,7 @@ impl Address {
 
 /// Reads `ADDRESS/LENGTH`, or an address, which is the network of itself.
 pub fn parse_prefix(text: &[u8]) -> Option<(Address, u8)> {
-    let Some(slash) = text.iter().position(|b| *b == b'/') else {
+    let Some(slash) = text.iter().take(LONGEST + 1).position(|b| *b == b'/') else {
         let address = Address::parse(text)?;
         return Some((address, address.bits()));
     };

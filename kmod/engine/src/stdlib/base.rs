@@ -221,6 +221,7 @@ fn warn(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         vm.push_bytes(line, b"Lua warning: ")?;
         for i in 0..f.count {
             let part = vm.arg(&f, i);
+            vm.charge(bulk(vm.bytes(part).len()))?;
             vm.push_part(line, part, 0, usize::MAX)?;
         }
         vm.warning(line)?;
@@ -320,6 +321,7 @@ fn select(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 fn rawequal(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let (a, b) = (vm.check_any(&f, 0)?, vm.check_any(&f, 1)?);
     let equal = vm.raw_equal(a, b);
+    vm.settle_up();
     return_value(vm, Value::boolean(equal))
 }
 
@@ -442,7 +444,7 @@ fn tonumber(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         let number = match v.tag {
             Tag::Int | Tag::Float => v,
             Tag::Str | Tag::Bytes => {
-                vm.charge(bulk(vm.bytes(v).len()))?;
+                vm.charge(numeral(vm.bytes(v).len()))?;
                 match parse(vm.bytes(v)) {
                     Some(Number::Int(i)) => Value::int(i),
                     Some(Number::Float(x)) => Value::float(x),
@@ -463,9 +465,14 @@ fn tonumber(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let Ok(base @ 2..=36) = u32::try_from(base) else {
         return Err(vm.arg_error(&f, 1, format_args!("base out of range")));
     };
-    vm.charge(bulk(vm.bytes(v).len()))?;
+    vm.charge(numeral(vm.bytes(v).len()))?;
     let number = in_base(vm.bytes(v), base).map_or(Value::NIL, Value::int);
     return_value(vm, number)
+}
+
+/// Fuel for reading a number of so many bytes.
+const fn numeral(bytes: usize) -> u64 {
+    (bytes as u64 >> 2).wrapping_add(1)
 }
 
 /// An integer in some base; it wraps.

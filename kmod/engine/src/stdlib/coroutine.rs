@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `coroutine`.
 
+use super::bulk;
 use crate::memory::OutOfMemory;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::coroutine::Status;
@@ -151,6 +152,7 @@ fn raise_here(vm: &mut Vm, error: Value) -> Result<Step, Raise> {
     if !matches!(error.tag, Tag::Str | Tag::Bytes) {
         return Err(vm.raise(error));
     }
+    vm.charge(bulk(vm.bytes(error).len()))?;
     let position = vm.position(1)?;
     let buffer = vm.new_buffer(0)?;
     vm.push_part(buffer, position, 0, usize::MAX)?;
@@ -175,6 +177,7 @@ fn status(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 }
 
 fn isyieldable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.charge(u64::from(vm.depth >> 3))?;
     let yieldable = if f.count > 0 {
         // Another one would yield where it stands: at the start, or in a `yield` or `resume` of its own.
         let thread = vm.check_thread(&f, 0)?;

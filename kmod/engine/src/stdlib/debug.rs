@@ -41,7 +41,13 @@ fn traceback(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         vm.push_part(buffer, message, 0, usize::MAX)?;
         vm.write(buffer, format_args!("\n"))?;
     }
-    vm.charge(100)?;
+    let calls = u64::try_from(level).unwrap_or(0).saturating_add(50);
+    vm.charge(
+        calls
+            .min(u64::from(vm.depth))
+            .saturating_mul(4)
+            .saturating_add(100),
+    )?;
     vm.write_thread_traceback(buffer, thread, u32::try_from(level).unwrap_or(u32::MAX))?;
     let text = vm.heap.finish_buffer(buffer);
     vm.push(text)?;

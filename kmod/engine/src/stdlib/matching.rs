@@ -513,6 +513,7 @@ fn replace(
         Tag::Nil | Tag::False => Ok(()),
         Tag::Str | Tag::Bytes | Tag::Int | Tag::Float => {
             change(vm, f, buffer, start, end)?;
+            vm.charge(super::bulk(vm.bytes(value).len()))?;
             vm.push_text(buffer, value)
         }
         _ => {
@@ -541,9 +542,13 @@ fn expand(
         let sign = at.wrapping_add(plain);
         let escaped = rest.get(plain.wrapping_add(1)).copied();
         vm.push_part(buffer, replacement, at, sign)?;
+        vm.charge(3)?;
         match escaped {
             Some(b'%') => vm.push_part(buffer, replacement, sign, sign.wrapping_add(1))?,
-            Some(b'0') => vm.push_part(buffer, s, found.start, found.end)?,
+            Some(b'0') => {
+                vm.charge(super::bulk(found.end.wrapping_sub(found.start)))?;
+                vm.push_part(buffer, s, found.start, found.end)?;
+            }
             Some(digit @ b'1'..=b'9') => {
                 let i = usize::from(digit.wrapping_sub(b'1'));
                 expand_capture(vm, buffer, s, found, i)?;
@@ -562,7 +567,10 @@ fn expand_capture(vm: &mut Vm, buffer: Ref, s: Value, found: Found, i: usize) ->
         .pattern
         .capture(found.level, i, found.start, found.end)
     {
-        Ok(Captured::Bytes(start, end)) => vm.push_part(buffer, s, start, end),
+        Ok(Captured::Bytes(start, end)) => {
+            vm.charge(super::bulk(end.wrapping_sub(start)))?;
+            vm.push_part(buffer, s, start, end)
+        }
         Ok(Captured::Position(at)) => vm.push_text(buffer, Value::int(at)),
         Err(e) => Err(fault(vm, e)),
     }

@@ -91,6 +91,7 @@ const fn local(f: &Args, i: u32) -> u32 {
 
 /// Makes room below the topmost `count` values for one more.
 fn insert_below(vm: &mut Vm, count: u32, v: Value) -> Result<(), Raise> {
+    vm.charge(u64::from(count >> 4))?;
     vm.push(Value::NIL)?;
     let mut i = vm.top().wrapping_sub(1);
     for _ in 0..count {

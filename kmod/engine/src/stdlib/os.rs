@@ -79,6 +79,7 @@ fn time(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         vm.push(Value::int(number))?;
     }
     let part = |vm: &Vm, i: u32| vm.get(local(&f, i)).as_int();
+    vm.charge(16)?;
     let date = Date {
         year: part(vm, 0),
         month: part(vm, 1),
@@ -123,6 +124,7 @@ fn field(vm: &mut Vm, value: Value, name: &str, offset: i64, default: i64) -> Re
 }
 
 fn set_fields(vm: &mut Vm, t: Ref, date: &Date) -> Result<(), Raise> {
+    vm.charge(40)?;
     for (name, value) in [
         ("year", date.year),
         ("month", date.month),
@@ -183,7 +185,7 @@ fn date(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         };
         let conversion = behind.get(len.wrapping_sub(1)).copied().unwrap_or(b'%');
         vm.push_part(buffer, format, at, at.wrapping_add(plain))?;
-        vm.charge(1)?;
+        vm.charge(8)?;
         let mut room = [0u8; 64];
         let mut out = Text::new(&mut room);
         calendar::format(&mut out, &date, conversion, zone);

@@ -406,6 +406,7 @@ fn concat(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
             break;
         }
         if !separator.is_nil() {
+            vm.charge(vm.bytes(separator).len() as u64 >> 8)?;
             vm.push_part(buffer, separator, 0, usize::MAX)?;
         }
         if vm.heap.buffer_bytes(buffer).len() > MAX_SIZE {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `utf8`.
 
+use super::bytewise;
 use super::unicode::{self, continues, decode, encode};
-use super::{bulk, bytewise};
 use crate::memory::OutOfMemory;
 use crate::value::{Ref, Value};
 use crate::vm::error::Raise;
@@ -134,8 +134,10 @@ fn offset(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     if at < 0 || at > len as i64 {
         return Err(vm.arg_error(&f, 2, format_args!("position out of bounds")));
     }
-    vm.charge(bulk(len).saturating_add(n.unsigned_abs().min(len as u64) >> 3))?;
-    match walk(vm.bytes(s), n, at as usize) {
+    let mut walked = 0;
+    let found = walk(vm.bytes(s), n, at as usize, &mut walked);
+    vm.charge(bytewise(walked))?;
+    match found {
         Ok(Some(at)) => vm.push(Value::int(at.wrapping_add(1) as i64))?,
         Ok(None) => vm.push(Value::NIL)?,
         Err(()) => {
@@ -145,14 +147,17 @@ fn offset(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     Ok(Step::Return(1))
 }
 
-/// Where character n from `at` on begins (0: the one that `at` is in).
-fn walk(bytes: &[u8], n: i64, at: usize) -> Result<Option<usize>, ()> {
+/// Where character n from `at` on begins (0: the one that `at` is in). `walked` becomes how many bytes
+/// that was.
+fn walk(bytes: &[u8], n: i64, at: usize, walked: &mut usize) -> Result<Option<usize>, ()> {
+    let from = at;
     let continued = |at: usize| bytes.get(at).copied().is_some_and(continues);
     let mut at = at;
     if n == 0 {
         while at > 0 && continued(at) {
             at = at.wrapping_sub(1);
         }
+        *walked = from.abs_diff(at);
         return Ok(Some(at));
     }
     if continued(at) {
@@ -177,6 +182,7 @@ fn walk(bytes: &[u8], n: i64, at: usize) -> Result<Option<usize>, ()> {
             left = left.wrapping_sub(1);
         }
     }
+    *walked = from.abs_diff(at);
     Ok(if left == 0 { Some(at) } else { None })
 }
 

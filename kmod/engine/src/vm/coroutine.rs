@@ -6,7 +6,7 @@
 //! with indices relative to where the part began; when it is resumed, it is copied back to wherever
 //! the stack ends then. Its body stays with it, so that yielding again and again allocates nothing.
 
-use super::call::{Flow, Left};
+use super::call::{Flow, Left, MOVED};
 use super::error::Raise;
 use super::{COROUTINE, FINALIZER, Frame, FrameKind, PLAIN, TAIL, Vm};
 use crate::memory::cell::{Header, Kind, ThreadCell};
@@ -155,7 +155,7 @@ impl Vm {
         let frames = self.depth + 1 - frame_base;
         let tbc = self.tbc_from(base);
         let bytes = u64::from(end - base) * 16 + u64::from(frames) * 32 + u64::from(tbc) * 4;
-        self.charge(bytes / 1024)?;
+        self.charge(bytes / 512 + u64::from(frames) / 8)?;
         if let Err(raise) = self.reserve_body(t, bytes) {
             self.this_mut().kind = FrameKind::Native;
             return Err(raise);
@@ -265,6 +265,7 @@ impl Vm {
     /// The native function on top, which resumed a coroutine, gets `n` values as results.
     fn hand_over(&mut self, first: u32, n: u32) {
         let f = *self.this();
+        self.fuel -= i64::from(n / MOVED);
         // SAFETY: both ranges are inside the stack.
         unsafe { core::ptr::copy(self.slot(first), self.slot(f.place), n as usize) };
         self.top = f.place + n;
@@ -308,7 +309,7 @@ impl Vm {
             self.deliver_failure();
             return Ok(());
         }
-        self.charge(u64::from(values) / 64 + 1)?;
+        self.charge(u64::from(values + frames) / 32 + u64::from(nargs / MOVED) + 1)?;
         self.heap.shade_thread(t);
         self.heap.escaped = true;
         let base = place + 1;
@@ -380,6 +381,7 @@ impl Vm {
         let (values, frames) =
             unsafe { ((*self.thread_cell(t)).values, (*self.thread_cell(t)).frames) };
         let base = self.extent().max(self.top);
+        self.fuel -= i64::from((values + frames) / MOVED);
         self.top = base;
         if frames == 0
             || self.ensure_stack(values + 64).is_err()

@@ -27,6 +27,12 @@ const NESTING: u32 = 180;
 /// How many more of them there may be.
 const LAST_RESORT: u32 = 20;
 
+/// The level of a message that has no position.
+pub(crate) const NOWHERE: u32 = u32::MAX;
+
+/// Fuel for a message.
+const MESSAGE: i64 = 16;
+
 /// Fuel for closing what is open when fuel has run out.
 const CLOSING_FUEL: i64 = 2000;
 
@@ -153,6 +159,7 @@ impl Vm {
         if let Some(raise) = self.hush() {
             return raise;
         }
+        self.fuel -= MESSAGE;
         let buffer = match self.new_buffer(64) {
             Ok(buffer) => buffer,
             Err(raise) => return raise,
@@ -184,6 +191,10 @@ impl Vm {
     }
 
     fn write_position(&mut self, buffer: Ref, level: u32) -> Result<(), Raise> {
+        if level == NOWHERE {
+            return Ok(());
+        }
+        self.charge(u64::from(level.min(self.depth)) / 8)?;
         if let Some(depth) = self.level(level)
             && let Some((chunk, line)) = self.place_of(depth)
         {
@@ -225,6 +236,8 @@ impl Vm {
     #[cold]
     pub fn out_of_fuel(&mut self) -> Raise {
         self.reserve = 0;
+        // What closes now has not done it.
+        self.heap.owed.set(0);
         self.error = self.fuel_message;
         Raise::Fuel
     }

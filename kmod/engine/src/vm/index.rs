@@ -8,6 +8,9 @@ use super::names::{Name, Operand, branches};
 use super::native::Meta;
 use super::{Event, FrameKind, META, Vm};
 use crate::bytecode::op::{Inst, Op};
+#[cfg(doc)]
+use crate::memory::Heap;
+use crate::memory::cell::TableCell;
 use crate::packet;
 use crate::value::{Ref, Tag, Value};
 
@@ -15,6 +18,8 @@ use crate::value::{Ref, Tag, Value};
 const HASHED: usize = 32;
 /// The longest chain of `__index` tables.
 const CHAIN: u32 = 2000;
+/// Fuel for each of them behind the first.
+const TURN: i64 = 2;
 
 impl Vm {
     /// `t[key]` where the key is bytes of the packet, which are hashed each time.
@@ -45,6 +50,30 @@ impl Vm {
 
     // --- reading -------------------------------------------------------------------------------------
 
+    /// [`Heap::get_far`], with what its comparisons cost.
+    #[inline(never)]
+    pub(crate) fn get_far(&mut self, t: *const TableCell, key: u64, to: *mut Value) -> bool {
+        let found = self.heap.get_far(t, key, to);
+        self.settle_up();
+        found
+    }
+
+    /// [`Heap::index_far`], with what its comparisons cost.
+    #[inline(never)]
+    pub(crate) fn index_far(&mut self, t: Ref, key: &Value, to: *mut Value) -> bool {
+        let found = self.heap.index_far(t, key, to);
+        self.settle_up();
+        found
+    }
+
+    /// [`Heap::store_far`], with what its comparisons cost.
+    #[inline(never)]
+    pub(crate) fn store_far(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
+        let stored = self.heap.store_far(t, key, value);
+        self.settle_up();
+        stored
+    }
+
     /// `o[key]`, with metamethods; `Meta::Call` when a function must be called for it.
     pub fn index(&mut self, o: Value, key: Value) -> Result<Meta<Value>, Raise> {
         self.index_named(o, key, Operand::None, Operand::None)
@@ -59,6 +88,7 @@ impl Vm {
     ) -> Result<Meta<Value>, Raise> {
         let mut o = o;
         for turn in 0..CHAIN {
+            self.fuel -= i64::from(turn > 0) * TURN;
             let handler = match o.tag {
                 Tag::Table => {
                     let v = self.raw_get(o.as_ref(), key);
@@ -221,6 +251,7 @@ impl Vm {
     ) -> Result<Meta<()>, Raise> {
         let mut o = o;
         for turn in 0..CHAIN {
+            self.fuel -= i64::from(turn > 0) * TURN;
             let handler = match o.tag {
                 Tag::Table => {
                     let t = o.as_ref();

@@ -3,12 +3,15 @@
 //! found by looking at the instructions that led there.
 
 use super::error::{Bytes, Raise};
+use super::native::PASSED;
 use super::{CLOSING, COROUTINE, FINALIZER, FrameKind, HANDLER, META, UNWINDING, Vm};
 use crate::bytecode::image::{Image, Proto};
 use crate::bytecode::op::{Inst, Op};
 use crate::memory::cell::{ImageCell, ProtoCell};
 use crate::value::{Ref, Tag, Value};
 
+/// Globals among which the name of a function is looked for.
+const GLOBALS: u32 = 1000;
 /// Bytes of a [`Name`].
 const NAME: usize = 94;
 
@@ -34,7 +37,8 @@ impl Name {
     }
     /// Appends.
     pub fn add(&mut self, more: &[u8]) {
-        for &b in more {
+        let room = NAME - usize::from(self.len);
+        for &b in more.iter().take(room) {
             if let Some(slot) = self.text.get_mut(usize::from(self.len)) {
                 *slot = b;
                 self.len += 1;
@@ -427,7 +431,13 @@ impl Vm {
     /// The name of a global function.
     pub(super) fn global_name(&mut self, f: Value) -> Option<Name> {
         let mut key = Value::NIL;
-        while let Ok(Some((k, v))) = self.heap.next(self.globals, key, &mut 0) {
+        for _ in 0..GLOBALS {
+            let mut passed = 0;
+            let entry = self.heap.next(self.globals, key, &mut passed);
+            self.fuel -= 1 + i64::from(passed >> PASSED);
+            let Ok(Some((k, v))) = entry else {
+                return None;
+            };
             if v.tag == f.tag && v.payload == f.payload && k.tag == Tag::Str {
                 return Some(Name::new(self.bytes(k)));
             }

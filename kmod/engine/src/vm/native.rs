@@ -287,7 +287,9 @@ impl Vm {
     #[inline(never)]
     fn convert_int(&mut self, f: &Args, i: u32) -> Result<i64, Raise> {
         let v = self.arg(f, i);
-        if let Some(n) = self.to_int(v) {
+        let n = self.to_int(v);
+        self.settle_up();
+        if let Some(n) = n {
             return Ok(n);
         }
         if self.to_number(v).is_some() {
@@ -320,7 +322,9 @@ impl Vm {
     #[inline(never)]
     fn convert_number(&mut self, f: &Args, i: u32) -> Result<Number, Raise> {
         let v = self.arg(f, i);
-        match self.to_number(v) {
+        let n = self.to_number(v);
+        self.settle_up();
+        match n {
             Some(n) => Ok(n),
             None => Err(self.type_error(f, i, "number")),
         }
@@ -521,7 +525,9 @@ impl Vm {
         if key.tag == Tag::Bytes {
             return self.get_by_bytes(t, key);
         }
-        self.heap.get(t, key)
+        let v = self.heap.get(t, key);
+        self.settle_up();
+        v
     }
 
     /// `t[i]` without metamethods.
@@ -538,7 +544,9 @@ impl Vm {
     pub fn raw_set(&mut self, t: Ref, key: Value, value: Value) -> Result<(), Raise> {
         let key = self.table_key(key)?;
         let value = self.stored(value)?;
-        self.allocate(|heap| heap.set(t, key, value))
+        let set = self.allocate(|heap| heap.set(t, key, value));
+        self.settle_up();
+        set
     }
 
     /// `t[i] = value` without metamethods.
@@ -617,6 +625,21 @@ impl Vm {
     /// known how much of it was used.
     pub fn available(&self) -> u64 {
         self.fuel.saturating_add(self.reserve).max(0) as u64
+    }
+
+    /// Charges for texts that were compared and read where that could not be done. That fuel has run
+    /// out is found by whoever charges next.
+    #[inline(always)]
+    pub(crate) fn settle_up(&mut self) {
+        if self.heap.owed.get() != 0 {
+            self.pay_owed();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pay_owed(&mut self) {
+        self.fuel -= i64::from(self.heap.owed.replace(0));
     }
 
     /// Pays for work: 1 is about 50 machine instructions. An error that cannot be caught when the fuel

@@ -13,6 +13,13 @@ use crate::number::{self, Number, arith, format};
 use crate::value::{Tag, Value};
 use core::cmp::Ordering;
 
+/// From so many bytes on a numeral costs more than the instruction that reads it.
+const NUMERAL: usize = 32;
+/// Fuel for a float as text, for `^`, and for `%` of floats that are far apart.
+const FLOAT_TEXT: i64 = 16;
+const POWER: i64 = 60;
+const FAR_REST: i64 = 20;
+
 /// Numbers from their values; strings are not numbers here.
 #[inline(always)]
 pub(crate) fn number_of(v: Value) -> Option<Number> {
@@ -112,9 +119,18 @@ impl Vm {
     /// A number, or what a string says.
     pub fn to_number(&self, v: Value) -> Option<Number> {
         match v.tag {
-            Tag::Str | Tag::Bytes => number::parse(self.bytes(v)),
+            Tag::Str | Tag::Bytes => number::parse(self.numeral(v)),
             _ => number_of(v),
         }
+    }
+
+    /// The bytes of a string that is to be a number.
+    fn numeral(&self, v: Value) -> &[u8] {
+        let bytes = self.bytes(v);
+        if bytes.len() >= NUMERAL {
+            self.heap.owe(bytes.len() / 8);
+        }
+        bytes
     }
 
     /// An integer, or a float or string that is one.
@@ -129,7 +145,12 @@ impl Vm {
     pub fn number_to_string(&mut self, v: Value) -> Result<Value, Raise> {
         let mut buf = [0; format::TEXT];
         match number_of(v) {
-            Some(n) => self.new_string(format::to_text(n, &mut buf)),
+            Some(n) => {
+                if v.tag == Tag::Float {
+                    self.fuel -= FLOAT_TEXT;
+                }
+                self.new_string(format::to_text(n, &mut buf))
+            }
             None => Ok(v),
         }
     }
@@ -190,6 +211,11 @@ impl Vm {
         names: (Operand, Operand),
         dest: u32,
     ) -> Result<Flow, Raise> {
+        self.fuel -= match event {
+            Event::Pow if float_of(b) != Some(2.0) => POWER,
+            Event::Mod => FAR_REST,
+            _ => 0,
+        };
         if let Some(v) = compute(event, a, b) {
             return Ok(self.put(dest, v));
         }
@@ -200,12 +226,14 @@ impl Vm {
         // Strings are coerced by metamethods of their own, as it were, which come first on the left.
         let text = |v: Value| matches!(v.tag, Tag::Str | Tag::Bytes);
         if !is_bitwise(event) && (text(a) || text(b) && (meta.is_nil() || number_of(a).is_some())) {
-            if let (Some(x), Some(y)) = (self.to_number(a), self.to_number(b)) {
+            let (x, y) = (self.to_number(a), self.to_number(b));
+            self.settle_up();
+            if let (Some(x), Some(y)) = (x, y) {
                 let (x, y) = (value_of(x), value_of(y));
                 return match compute(event, x, y) {
                     Some(v) => Ok(self.put(dest, v)),
                     // PUC raises this one in a metamethod of strings, which has no position.
-                    None => Err(self.zero_error(event, u32::MAX)),
+                    None => Err(self.zero_error(event, super::error::NOWHERE)),
                 };
             }
             if meta.is_nil() {
@@ -279,7 +307,7 @@ impl Vm {
                 Tag::Nil | Tag::False | Tag::True => true,
                 Tag::Float => a.as_float() == b.as_float(),
                 Tag::Str => self.heap.strings_equal(a, b),
-                Tag::Bytes => self.bytes(a) == self.bytes(b),
+                Tag::Bytes => self.heap.same_bytes(self.bytes(a), self.bytes(b)),
                 Tag::Addr6 => {
                     a.as_ref() == b.as_ref()
                         || self.heap.addr6(a.as_ref()) == self.heap.addr6(b.as_ref())
@@ -298,15 +326,19 @@ impl Vm {
             (Tag::Float, Tag::Int) => {
                 b.as_int() as f64 == a.as_float() && int_of(a) == Some(b.as_int())
             }
-            (Tag::Str, Tag::Bytes) | (Tag::Bytes, Tag::Str) => self.bytes(a) == self.bytes(b),
+            (Tag::Str, Tag::Bytes) | (Tag::Bytes, Tag::Str) => {
+                self.heap.same_bytes(self.bytes(a), self.bytes(b))
+            }
             _ => false,
         }
     }
 
     /// Equality, when no metamethod can have a say in it.
     #[inline(never)]
-    pub(crate) fn equal_at(&self, a: &Value, b: &Value) -> Option<bool> {
-        if self.raw_equal(*a, *b) {
+    pub(crate) fn equal_at(&mut self, a: &Value, b: &Value) -> Option<bool> {
+        let same = self.raw_equal(*a, *b);
+        self.settle_up();
+        if same {
             return Some(true);
         }
         if a.tag == b.tag && matches!(a.tag, Tag::Table | Tag::Object) {
@@ -318,13 +350,17 @@ impl Vm {
 
     /// [`Vm::order`] of what is in memory.
     #[inline(never)]
-    pub(crate) fn order_at(&self, a: &Value, b: &Value) -> Option<Option<Ordering>> {
-        self.order(*a, *b)
+    pub(crate) fn order_at(&mut self, a: &Value, b: &Value) -> Option<Option<Ordering>> {
+        let order = self.order(*a, *b);
+        self.settle_up();
+        order
     }
 
     /// Equality; `Meta::Call` when a metamethod decides.
     pub fn equals(&mut self, a: Value, b: Value) -> Result<Meta<bool>, Raise> {
-        if self.raw_equal(a, b) {
+        let same = self.raw_equal(a, b);
+        self.settle_up();
+        if same {
             return Ok(Meta::Done(true));
         }
         if a.tag != b.tag || !matches!(a.tag, Tag::Table | Tag::Object) {
@@ -348,7 +384,7 @@ impl Vm {
         }
         match (a.tag, b.tag) {
             (Tag::Str | Tag::Bytes, Tag::Str | Tag::Bytes) => {
-                Some(Some(self.bytes(a).cmp(self.bytes(b))))
+                Some(Some(self.heap.order_bytes(self.bytes(a), self.bytes(b))))
             }
             (Tag::Addr4, Tag::Addr4) => Some(Some(a.payload.cmp(&b.payload))),
             (Tag::Addr6, Tag::Addr6) => Some(Some(
@@ -373,7 +409,9 @@ impl Vm {
     }
 
     fn compare(&mut self, a: Value, b: Value, event: Event) -> Result<Meta<bool>, Raise> {
-        if let Some(order) = self.order(a, b) {
+        let order = self.order(a, b);
+        self.settle_up();
+        if let Some(order) = order {
             return Ok(Meta::Done(holds(event, order)));
         }
         let meta = match self.metamethod(a, event) {

@@ -264,13 +264,13 @@ impl Vm {
         }
         // `//` and `%` of integers whose divisor is not zero, and of floats.
         macro_rules! floor {
-            ($i:expr, $y:expr, $int:expr, $float:expr) => {{
+            ($i:expr, $y:expr, $int:expr, $float:expr, $short:expr) => {{
                 let (x, y) = (r!($i.b), $y);
                 if tag!(x) == Tag::Int && tag!(y) == Tag::Int && int!(y) != 0 {
                     put!(r!($i.a), Value::int($int(int!(x), int!(y))));
                     next!();
                 }
-                if tag!(x) == Tag::Float && tag!(y) == Tag::Float {
+                if tag!(x) == Tag::Float && tag!(y) == Tag::Float && $short(float!(x), float!(y)) {
                     put!(r!($i.a), Value::float($float(float!(x), float!(y))));
                     next!();
                 }
@@ -339,7 +339,7 @@ impl Vm {
                             Value::copy(&raw const (*node).value, r!($i.a));
                             next!();
                         }
-                        if vm.heap.get_far(t, (*key).payload, r!($i.a)) {
+                        if vm.get_far(t, (*key).payload, r!($i.a)) {
                             next!();
                         }
                     } else if (*o).tag == Tag::Packet && vm.packet_field(&*o, (*key).aux, r!($i.a))
@@ -384,7 +384,7 @@ impl Vm {
                                 next!();
                             }
                         }
-                        if vm.heap.index_far(t, &*key, r!($i.a)) {
+                        if vm.index_far(t, &*key, r!($i.a)) {
                             next!();
                         }
                     }
@@ -414,7 +414,7 @@ impl Vm {
                                 next!();
                             }
                         } else if (vm.heap.barrier == 0 || vm.heap.stores_freely(*v))
-                            && vm.heap.store_far(t, &*key, &*v)
+                            && vm.store_far(t, &*key, &*v)
                         {
                             next!();
                         }
@@ -855,19 +855,43 @@ impl Vm {
                     }
                     Op::Mod => {
                         cold!();
-                        floor!(i, r!(i.c), arith::floor_mod, arith::float_mod);
+                        floor!(
+                            i,
+                            r!(i.c),
+                            arith::floor_mod,
+                            arith::float_mod,
+                            arith::are_near
+                        );
                     }
                     Op::IDiv => {
                         cold!();
-                        floor!(i, r!(i.c), arith::floor_div, arith::float_floor_div);
+                        floor!(
+                            i,
+                            r!(i.c),
+                            arith::floor_div,
+                            arith::float_floor_div,
+                            |_, _| true
+                        );
                     }
                     Op::ModK => {
                         cold!();
-                        floor!(i, k!(i.c), arith::floor_mod, arith::float_mod);
+                        floor!(
+                            i,
+                            k!(i.c),
+                            arith::floor_mod,
+                            arith::float_mod,
+                            arith::are_near
+                        );
                     }
                     Op::IDivK => {
                         cold!();
-                        floor!(i, k!(i.c), arith::floor_div, arith::float_floor_div);
+                        floor!(
+                            i,
+                            k!(i.c),
+                            arith::floor_div,
+                            arith::float_floor_div,
+                            |_, _| true
+                        );
                     }
                     Op::BAnd => ints!(i, r!(i.c), |x, y| x & y),
                     Op::BOr => {

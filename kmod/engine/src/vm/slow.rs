@@ -40,6 +40,7 @@ impl Vm {
     /// Does an instruction. The frame's program counter is behind it.
     #[inline(never)]
     pub(crate) fn slow_instruction(&mut self, word: Word) -> Result<Flow, Raise> {
+        self.settle_up();
         if word.op == Op::Return0 as u8 {
             return self.slow_return(0, 1, false);
         }
@@ -419,6 +420,7 @@ impl Vm {
 
     #[inline(never)]
     pub(crate) fn make_table(&mut self, a: u32, items: u32, fields: u32) -> Result<Flow, Raise> {
+        self.fuel -= 2;
         let t = self.insist(|vm| {
             let r = vm.heap.new_table(items, fields);
             vm.memory(r)
@@ -501,6 +503,7 @@ impl Vm {
         let at = self.this().base + register;
         let (start, step) = (self.get(at), self.get(at + 2));
         let limit = self.loop_operand(self.get(at + 1));
+        self.settle_up();
         let turns;
         if start.tag == Tag::Int && step.tag == Tag::Int {
             let (first, by) = (start.as_int(), step.as_int());

@@ -61,7 +61,8 @@ fn less_number(_: &Heap, a: &Value, b: &Value) -> bool {
 /// `a < b` of strings.
 #[inline(always)]
 fn less_string(heap: &Heap, a: &Value, b: &Value) -> bool {
-    heap.string_bytes(a.as_ref()) < heap.string_bytes(b.as_ref())
+    heap.order_bytes(heap.string_bytes(a.as_ref()), heap.string_bytes(b.as_ref()))
+        .is_lt()
 }
 
 impl Heap {
@@ -418,7 +419,7 @@ fn quicksort(
         let swap = |a: i64, b: i64| core::ptr::swap(at(a), at(b));
         loop {
             while low < up {
-                *fuel -= ((up - low) >> cheap) + 1;
+                *fuel -= ((up - low) >> cheap) + 1 + i64::from(list.heap.owed.replace(0));
                 if *fuel < 0 {
                     return Err(Stop::Fuel);
                 }

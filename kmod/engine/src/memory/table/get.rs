@@ -64,7 +64,7 @@ impl Heap {
 
     /// `t[key]` without metamethods to `to`, where [`Heap::listed`] does not say it; `false` when it is
     /// nil and something else may have a say.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn index_far(&mut self, t: Ref, key: &Value, to: *mut Value) -> bool {
         let v = match key.tag {
             Tag::Int => self.get_hashed_int(t, key.as_int()),
@@ -123,7 +123,7 @@ impl Heap {
                 loop {
                     if (*node).tag == Tag::Str
                         && (*node).key >> 32 == u64::from(hash)
-                        && self.string_bytes((*node).key as Ref) == bytes
+                        && self.same_bytes(self.string_bytes((*node).key as Ref), bytes)
                     {
                         return (*node).value;
                     }
@@ -140,7 +140,7 @@ impl Heap {
 
     /// A string key that [`Heap::find_constant`] does not find, or that a table inherits: the value
     /// goes to `to`. `false` when something else has a say.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn get_far(&self, t: *const TableCell, key: u64, to: *mut Value) -> bool {
         let node = self.find_str(t, key);
         // SAFETY: a node of the table; `to` is a register.
@@ -292,7 +292,7 @@ impl Heap {
         }
         let (a, b) = (node.key as Ref, key as Ref);
         match tag {
-            Tag::Str => self.string_bytes(a) == self.string_bytes(b),
+            Tag::Str => self.same_bytes(self.string_bytes(a), self.string_bytes(b)),
             _ => self.addr6(a) == self.addr6(b),
         }
     }

@@ -211,7 +211,7 @@ impl Heap {
 
     /// `t[key] = value` when that is no more than a store: the old value is not nil, or the key's place
     /// in the array part is free and nothing else can have a say. The barrier is the caller's.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn store_far(&mut self, t: Ref, key: &Value, value: &Value) -> bool {
         if value.is_nil() || matches!(key.tag, Tag::Nil | Tag::Bytes) {
             return false;

@@ -33,6 +33,9 @@ pub(crate) use flow::{Flow, Left};
 /// Results wanted, as a frame keeps it.
 const ALL_RESULTS: i16 = ALL as i16;
 
+/// So many values are moved from one place of the stack to another for a unit of fuel.
+pub(in crate::vm) const MOVED: u32 = 16;
+
 /// Slots that a native function finds free above its arguments.
 const NATIVE_ROOM: u32 = 32;
 
@@ -61,7 +64,7 @@ impl Vm {
             if handler.is_nil() {
                 return Err(self.call_error(func, f));
             }
-            self.charge(1)?;
+            self.charge(1 + u64::from(nargs / MOVED))?;
             self.top = func + 1 + nargs;
             self.ensure_stack(2)?;
             // SAFETY: there is room for one more.
@@ -133,6 +136,7 @@ impl Vm {
         flags: u8,
     ) -> Result<(), Raise> {
         self.top = func + 1 + nargs;
+        self.settle_up();
         self.fuel -= 1;
         if self.fuel < 0 {
             self.refuel()?;
@@ -201,7 +205,7 @@ impl Vm {
         if matches!(f.tag, Tag::Table | Tag::Object) {
             let handler = self.metamethod(f, Event::Call);
             if self.lua_closure(handler).is_some() {
-                self.charge(1)?;
+                self.charge(1 + u64::from(nargs / MOVED))?;
                 self.top = func + 1 + nargs;
                 self.ensure_stack(2)?;
                 // SAFETY: there is room for one more.

@@ -6,7 +6,7 @@
 //! one, and from the return of a Lua function that one waits for.
 
 use super::protect::CALLED;
-use super::{ALL_RESULTS, Flow};
+use super::{ALL_RESULTS, Flow, MOVED};
 use crate::memory::cell::Kind;
 use crate::stdlib;
 use crate::stdlib::sort::{ANSWERED_DOWN, ANSWERED_UP};
@@ -238,6 +238,7 @@ impl Vm {
         let first = self.top - n;
         let count = if wanted == ALL_RESULTS {
             self.top = func + n;
+            self.fuel -= i64::from(n / MOVED);
             n
         } else {
             u32::from(wanted as u16)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Calls that catch: `pcall` without a step of its own, and how many of them may wait for each other.
 
-use super::{ALL_RESULTS, Flow};
+use super::{ALL_RESULTS, Flow, MOVED};
 use crate::stdlib;
 use crate::value::{Tag, Value};
 use crate::vm::error::Raise;
@@ -99,6 +99,7 @@ impl Vm {
             }
             if wanted < 0 {
                 self.top = func + count;
+                self.fuel -= i64::from(count / MOVED);
             }
         }
         true

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Returns: a frame goes, and its caller gets the results, or whatever else the frame's flags say.
 
-use super::ALL_RESULTS;
+use super::{ALL_RESULTS, MOVED};
 use crate::value::Value;
 use crate::vm::error::Raise;
 use crate::vm::{
@@ -44,6 +44,7 @@ impl Vm {
         } else {
             u32::from(wanted as u16)
         };
+        self.fuel -= i64::from(n.min(count) / MOVED);
         // SAFETY: both ranges are inside the stack: wanted results have a place in the caller's frame.
         unsafe {
             core::ptr::copy(self.slot(first), self.slot(to), n.min(count) as usize);

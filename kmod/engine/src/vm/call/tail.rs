@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Tail calls: the callee takes the place of its caller on both stacks.
 
-use super::{ALL_RESULTS, Flow};
+use super::{ALL_RESULTS, Flow, MOVED};
 use crate::memory::cell::{ClosureCell, Kind, ProtoCell};
 use crate::value::{Tag, Value};
 use crate::vm::error::Raise;
@@ -34,6 +34,7 @@ impl Vm {
             return self.drive();
         }
         let this = *self.this();
+        self.fuel -= i64::from(nargs / MOVED);
         // SAFETY: both ranges are inside the stack.
         unsafe { core::ptr::copy(self.slot(func), self.slot(this.func), nargs as usize + 1) };
         self.depth -= 1;
@@ -52,7 +53,7 @@ impl Vm {
             let proto = (*self.heap.at::<ClosureCell>((*from).as_ref())).header.hash;
             let p: *const ProtoCell = self.heap.at(proto);
             let f: *mut Frame = self.this_mut();
-            let fuel = i64::from((*p).fuel);
+            let fuel = i64::from((*p).fuel) + i64::from(nargs / MOVED);
             if (*f).func + (*p).need >= self.stack_soft || self.fuel < fuel {
                 return false;
             }
@@ -77,6 +78,7 @@ impl Vm {
     /// A native function is replaced by the one that it calls.
     pub(super) fn tail_call_native(&mut self, nargs: u32) -> Result<(), Raise> {
         let f = *self.this();
+        self.fuel -= i64::from(nargs / MOVED);
         let from = self.top - nargs - 1;
         // SAFETY: both ranges are inside the stack.
         unsafe { core::ptr::copy(self.slot(from), self.slot(f.func), nargs as usize + 1) };
