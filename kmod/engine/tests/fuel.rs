@@ -48,6 +48,20 @@ const LOOPS: &[(&str, &str, &str, u64)] = &[
         "for i = numeral, 0 do end",
         2000,
     ),
+    (
+        "a closure with many upvalues",
+        "local names = {} for i = 1, 190 do names[i] = 'v' .. i end
+        local text = table.concat(names, ',')
+        local make = load('local ' .. text .. ' = 1 return function() return function() return ' .. text .. ' end end')()",
+        "make()",
+        15,
+    ),
+    (
+        "a long replacement that replaces nothing",
+        "local long = ('x'):rep(5000)",
+        "string.gsub('', 'y', long)",
+        20,
+    ),
     ("a numeral as an argument", "", "math.abs(numeral)", 2000),
     ("tonumber", "", "tonumber(numeral)", 2000),
     ("tonumber in a base", "", "tonumber(numeral, 10)", 2000),

@@ -400,7 +400,9 @@ fn begin_gsub(vm: &mut Vm, f: &Args) -> Result<(), Raise> {
         Tag::Int | Tag::Float => {
             vm.check_str(f, 2)?;
         }
-        Tag::Str | Tag::Bytes | Tag::Table => {}
+        // It is looked through for what is to be filled in.
+        Tag::Str | Tag::Bytes => vm.charge(vm.bytes(replacement).len() as u64 >> 6)?,
+        Tag::Table => {}
         _ if is_function(replacement) => {}
         _ => return Err(vm.type_error(f, 2, "string/function/table")),
     }

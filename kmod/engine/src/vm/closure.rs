@@ -7,6 +7,9 @@ use super::error::Raise;
 use crate::memory::cell::{CELL, ImageCell};
 use crate::value::{Ref, Tag, Value};
 
+/// So many upvalues are filled in for a unit of fuel.
+const CAPTURED: usize = 8;
+
 impl Vm {
     /// `Closure`: a new function from a prototype.
     #[inline(never)]
@@ -14,6 +17,7 @@ impl Vm {
         let f = *self.this();
         let proto = self.proto_cell(f.proto, index);
         let count = usize::from(self.proto(proto).upvalues);
+        self.fuel -= (count / CAPTURED) as i64;
         let closure = self.insist(|vm| {
             let r = vm.heap.new_closure(proto, count);
             vm.memory(r)
