@@ -297,7 +297,7 @@ static void check_verdicts(void)
 		{ "error 'no'", PS_STATUS_ERROR, 0, 0 },
 		{ "return 'what'", PS_STATUS_ERROR, 0, 0 },
 		{ "while true do end", PS_STATUS_FUEL, 0, 0 },
-		{ "local t = {} for i = 1, 1e9 do t[i] = {} end", PS_STATUS_MEMORY, 0, 0 },
+		{ "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(4000) .. i end", PS_STATUS_MEMORY, 0, 0 },
 	};
 	struct ps_result result;
 	struct script script;
