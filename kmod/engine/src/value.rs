@@ -45,6 +45,9 @@ pub enum Tag {
     Box = 16,
     /// Internal, never seen by Lua: a hash key whose value is gone.
     DeadKey = 17,
+    /// A light userdata: payload is what it stands for. Only `debug.upvalueid` of stand-alone
+    /// programs makes one.
+    Light = 18,
 }
 
 /// Where an object lives: its byte offset in the environment's region.

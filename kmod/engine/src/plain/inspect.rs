@@ -250,6 +250,7 @@ pub fn setmetatable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         Tag::Str | Tag::Bytes => &[Tag::Str],
         Tag::Closure | Tag::Native => &[Tag::Closure, Tag::Native],
         Tag::Thread => &[Tag::Thread],
+        Tag::Light => &[Tag::Light],
         _ => {
             let kind = vm.type_name_of(v);
             return Err(vm.arg_error(
@@ -263,4 +264,22 @@ pub fn setmetatable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         vm.set_type_metatable(tag, meta);
     }
     give(vm, v)
+}
+
+// --- user values --------------------------------------------------------------------------------
+
+/// `debug.getuservalue(u [, n])`: streams, the only full userdata, have none.
+pub fn getuservalue(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.opt_int(&f, 1, 1)?;
+    give(vm, Value::NIL)
+}
+
+/// `debug.setuservalue(udata, value [, n])`: as [`getuservalue`], it answers nil.
+pub fn setuservalue(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.opt_int(&f, 2, 1)?;
+    if vm.arg(&f, 0).tag != Tag::Object {
+        return Err(vm.type_error(&f, 0, "userdata"));
+    }
+    vm.check_any(&f, 1)?;
+    give(vm, Value::NIL)
 }

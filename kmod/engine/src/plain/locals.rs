@@ -208,17 +208,25 @@ pub fn setupvalue(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     give(vm, name)
 }
 
-/// `debug.upvalueid(function, number)`: an integer, the same for variables that are shared.
+/// `debug.upvalueid(function, number)`: a light userdata, the same for variables that are shared.
 pub fn upvalueid(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let number = vm.check_int(&f, 1)?;
     let function = vm.check_function(&f, 0)?;
     let id = match upvalue(vm, function, number) {
         None => Value::NIL,
-        Some((_, v)) if v.tag == Tag::Box => Value::int(i64::from(v.as_ref())),
-        // Nobody shares it: the closure and the number tell it apart.
-        Some(_) => Value::int(i64::from(function.as_ref()) << 32 | number),
+        Some((_, v)) if v.tag == Tag::Box => light(u64::from(v.as_ref())),
+        // Nobody shares it: the closure and the number tell it apart. A function has at most 255.
+        Some(_) => light(u64::from(function.as_ref()) | (number as u64) << 32),
     };
     give(vm, id)
+}
+
+const fn light(payload: u64) -> Value {
+    Value {
+        tag: Tag::Light,
+        aux: 0,
+        payload,
+    }
 }
 
 /// `debug.upvaluejoin(f1, n1, f2, n2)`.

@@ -65,7 +65,7 @@ fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
 }
 
 /// The tags of values that scripts see.
-const TAGS: [Tag; 16] = [
+const TAGS: [Tag; 17] = [
     Tag::Nil,
     Tag::False,
     Tag::True,
@@ -82,6 +82,7 @@ const TAGS: [Tag; 16] = [
     Tag::Addr6,
     Tag::Verdict,
     Tag::Object,
+    Tag::Light,
 ];
 
 fn return_value(vm: &mut Vm, v: Value) -> Result<Step, Raise> {

@@ -82,7 +82,7 @@ impl Default for State {
 }
 
 /// How many tags there are.
-pub const TAGS: usize = Tag::DeadKey as usize + 1;
+pub const TAGS: usize = Tag::Light as usize + 1;
 
 /// Absolute index of a native's local number i: they lie behind its arguments.
 const fn local(f: &Args, i: u32) -> u32 {

@@ -78,6 +78,7 @@ pub fn identity(vm: &mut Vm, v: Value) -> Option<u64> {
     // Kept apart by their upper bits.
     const HASHED: u64 = 1 << 40;
     const NATIVE: u64 = 2 << 40;
+    const LIGHT: u64 = 4 << 40;
     match v.tag {
         Tag::Str if vm.bytes(v).len() > INTERNED => Some(u64::from(v.as_ref())),
         Tag::Str | Tag::Bytes => {
@@ -85,6 +86,7 @@ pub fn identity(vm: &mut Vm, v: Value) -> Option<u64> {
             Some(HASHED | u64::from(hash))
         }
         Tag::Native => Some(NATIVE | v.payload),
+        Tag::Light => Some(LIGHT | v.payload),
         Tag::Closure | Tag::Table | Tag::Thread | Tag::Object => {
             debug_assert!(vm.heap.kind(v.as_ref()) != Kind::Free);
             Some(u64::from(v.as_ref()))

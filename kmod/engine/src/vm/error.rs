@@ -567,10 +567,15 @@ impl Vm {
         }
         let v = self.get(f.base + i);
         let kind = self.type_name_of(v);
+        let light = if v.tag == Tag::Light && kind.text() == b"userdata" {
+            "light "
+        } else {
+            ""
+        };
         self.raise_arg_error(
             f,
             i,
-            format_args!("{expected} expected, got {}", Bytes(kind.text())),
+            format_args!("{expected} expected, got {light}{}", Bytes(kind.text())),
         )
     }
 
@@ -597,6 +602,6 @@ pub const fn type_name(v: Value) -> &'static str {
         Tag::Packet => "packet",
         Tag::Addr4 | Tag::Addr6 => "address",
         Tag::Verdict => "verdict",
-        Tag::Object | Tag::Box => "userdata",
+        Tag::Object | Tag::Light | Tag::Box => "userdata",
     }
 }

@@ -71,6 +71,17 @@ print(pcall(debug.upvaluejoin, f1, 3, f2, 1), pcall(debug.upvaluejoin, rawlen, 1
 print(debug.getupvalue(string.gmatch("x", "x"), 1) ~= nil, debug.getupvalue(rawlen, 1))
 local chunk = load("return a, ...")
 print(debug.getupvalue(chunk, 1)) debug.setupvalue(chunk, 1, { a = "other" }) print(chunk(3))
+-- Light userdata, and the user values that streams do not have.
+local id = debug.upvalueid(f1, 1)
+print(type(id), math.type(id), ({ [id] = "key" })[debug.upvalueid(f1, 1)], rawequal(id, debug.upvalueid(f1, 1)))
+print(pcall(debug.setuservalue, id, {})) print(pcall(debug.setuservalue, 1, {})) print(pcall(debug.setuservalue, io.stdin))
+print(debug.setuservalue(io.stdin, 1), debug.getuservalue(io.stdin), debug.getuservalue(id), debug.getuservalue(1))
+print(select("#", debug.setuservalue(io.stdin, 1)), select("#", debug.getuservalue(io.stdin)))
+print(pcall(function() return id + 1 end)) print(pcall(function() return id < id end)) print(pcall(function() return id.x end))
+print(pcall(function() return id() end)) print(pcall(string.rep, id)) print((string.format("%p", id):gsub("0x%x+", "P")))
+debug.setmetatable(id, { __index = function(_, k) return k end, __name = "mine" })
+print(id.hello, debug.upvalueid(f2, 2).x, pcall(string.rep, id)) debug.setmetatable(id, nil)
+local weak = setmetatable({}, { __mode = "k" }) weak[id] = 1 collectgarbage() print(weak[id])
 -- Metatables of types.
 print(debug.getmetatable("").__index == string, debug.getmetatable(1), debug.getmetatable(nil))
 print(debug.setmetatable(10, { __index = function(n, k) return k .. n end, __call = function(n, a) return n + a end, __len = function(n) return n // 2 end }))
