@@ -371,7 +371,7 @@ fn check_compiles_loads_and_sends_packets() {
         (&["module.lua"], "m.lua:2: no field 'nonsense'"),
         (
             &["other.lua", "--function", "on_input"],
-            "other.lua: the number 3 is not a verdict",
+            "other.lua:1: the number 3 is not a verdict",
         ),
         (
             &["other.lua", "--function", "gone"],

@@ -261,7 +261,7 @@ impl Vm {
             Some(verdict) if unsafe { (*packet).flags() } & PACKET_MATCH == 0 => {
                 Answer::verdict(verdict, 0, 0)
             }
-            _ => self.conclude(left),
+            _ => self.conclude(handle, left),
         };
         self.depth = 0;
         self.packet.finish();
@@ -275,11 +275,12 @@ impl Vm {
     /// A packet's end that is not one of the plain verdicts.
     #[cold]
     #[inline(never)]
-    fn conclude(&mut self, left: Left) -> u64 {
+    fn conclude(&mut self, handle: u32, left: Left) -> u64 {
         let ended = match left.verdict() {
             Some(code) => self.decide(verdict::value_of(code), Value::NIL),
             None => left.flow().and_then(|_| {
                 let [v, why] = self.first_two();
+                self.look_back(handle);
                 self.decide(v, why)
             }),
         };

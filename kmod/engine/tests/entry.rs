@@ -50,7 +50,7 @@ const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "function (p) return p.udp.dport end",
-        "the number 53 is not a verdict: ",
+        "test.lua:6: the number 53 is not a verdict: ",
     ),
     ("function (p) return QUEUE(7) end", "QUEUE"),
     ("function (p) return nil, 'nothing' end", "CONTINUE"),

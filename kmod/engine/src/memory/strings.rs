@@ -201,6 +201,12 @@ impl Heap {
         unsafe { (*self.at::<Header>(r)).mark = super::cell::PERMANENT };
     }
 
+    /// Whether a cell is of a kind and lives as long as its environment.
+    pub fn is_permanent(&self, r: Ref, kind: Kind) -> bool {
+        let header = self.header(r);
+        header.kind == kind && header.mark == super::cell::PERMANENT
+    }
+
     /// Whether two texts are the same.
     #[inline]
     pub(crate) fn same_bytes(&self, a: &[u8], b: &[u8]) -> bool {

@@ -9,6 +9,7 @@ use super::error::Raise;
 use super::{FIRST, Frame, FrameKind, Vm};
 use crate::bytecode::word::Word;
 use crate::memory::BARRIER_YOUNG;
+use crate::memory::cell::Kind;
 use crate::value::{Ref, Tag, Value};
 
 /// Slots that a function may use to be called the short way.
@@ -111,6 +112,26 @@ impl Vm {
             return left;
         }
         self.run_on(left.flow())
+    }
+
+    /// What is said from here on about what a handle's function returned is said as if it had not yet,
+    /// so that messages name the line: the frame is as it was left, with a result in the function's slot.
+    pub(crate) fn look_back(&mut self, handle: u32) {
+        let f = *self.frame(1);
+        // Code that was loaded may be gone by now; the program's own stays.
+        if self.depth != 0
+            || f.kind != FrameKind::Lua
+            || !self.heap.is_permanent(f.proto, Kind::Proto)
+        {
+            return;
+        }
+        let bound = self.handle(handle);
+        let tail_called = self
+            .lua_closure(bound)
+            .is_none_or(|closure| self.heap.header(closure).hash != f.proto);
+        // SAFETY: the bottom of the stack.
+        unsafe { *self.slot(0) = if tail_called { Value::NIL } else { bound } };
+        self.depth = 1;
     }
 
     /// Puts the function behind a handle and its frame at the bottom of the stacks; false when it is

@@ -106,7 +106,12 @@ impl Vm {
     /// Chunk of a function value and the line where it is defined: (name, 0) for a main function.
     pub fn defined_at(&self, f: Value) -> Option<(Name, u32)> {
         let closure = self.lua_closure(f)?;
-        let (image, proto) = self.record(self.heap.header(closure).hash)?;
+        self.definition(self.heap.header(closure).hash)
+    }
+
+    /// Chunk of a prototype and the line where it is defined.
+    pub(crate) fn definition(&self, proto: Ref) -> Option<(Name, u32)> {
+        let (image, proto) = self.record(proto)?;
         Some((Name::new(image.chunk_name(proto.chunk)), proto.first_line))
     }
 

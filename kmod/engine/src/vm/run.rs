@@ -460,7 +460,8 @@ impl Vm {
                             fill_nil(to.add(n as usize), wanted - n);
                         }
                         if (*caller).kind == FrameKind::Host {
-                            vm.standing = 0;
+                            // A message about what was returned names the line.
+                            save!();
                             vm.depth -= 1;
                             vm.top = (*f).func + wanted;
                             return Left::LEAVE;

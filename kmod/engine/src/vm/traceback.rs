@@ -95,17 +95,17 @@ impl Vm {
         } else if let Some((kind, name)) = self.called_name(depth) {
             self.write(buffer, format_args!("{kind} '{}'", Bytes(name.text())))?;
         } else if f.kind == FrameKind::Lua {
-            self.write_definition(buffer, function)?;
+            self.write_definition(buffer, f.proto)?;
         } else {
             self.write(buffer, format_args!("?"))?;
         }
         Ok(())
     }
 
-    /// A function without a name, by where it is defined.
+    /// A function without a name, by where its prototype is defined.
     #[inline(never)]
-    fn write_definition(&mut self, buffer: Ref, function: Value) -> Result<(), Raise> {
-        match self.defined_at(function) {
+    fn write_definition(&mut self, buffer: Ref, proto: Ref) -> Result<(), Raise> {
+        match self.definition(proto) {
             Some((_, 0)) => self.write(buffer, format_args!("main chunk")),
             Some((chunk, line)) => self.write(
                 buffer,

@@ -184,7 +184,55 @@ fn a_field_of_a_number_is_told_by_the_number_s_name() {
 fn a_verdict_in_quotes_is_told() {
     let message = running("return 'DROP'");
     assert!(
-        message.starts_with("the string 'DROP' is not a verdict: return DROP, without quotes"),
+        message.starts_with(
+            "test.lua:2: the string 'DROP' is not a verdict: return DROP, without quotes"
+        ),
         "{message}"
     );
+}
+
+/// Without the line, the reader of the log would have to look at every `return` of a script.
+#[test]
+fn what_was_returned_is_told_with_the_line_that_returned_it() {
+    let collects = "setmetatable({}, { __close = function() collectgarbage() end })";
+    for (text, place, traceback) in [
+        (
+            "function process_packet(p)\n if p.udp then\n return 1\n end\nend",
+            "test.lua:3: the number 1",
+            "\n\ttest.lua:3: in function 'process_packet'",
+        ),
+        (
+            "local function f(p)\n return {}\nend\nfunction process_packet(p) return f(p) end",
+            "test.lua:2: a table",
+            "\n\ttest.lua:2: in function <test.lua:1>\n\t(...tail calls...)",
+        ),
+        (
+            &format!(
+                "function process_packet(p)\n local x <close> = {collects}\n return 'no'\nend"
+            ),
+            "test.lua:3: 'no'",
+            "\n\ttest.lua:3: in function 'process_packet'",
+        ),
+        (
+            "function process_packet(p)\n return coroutine.wrap(function()\n return 1 end)()\nend",
+            "test.lua:3: the number 1",
+            "\n\ttest.lua:3: in function 'process_packet'",
+        ),
+        // Its code may be gone when the message is made.
+        (
+            "function process_packet(p) return load 'collectgarbage() return 1'() end",
+            "the number 1",
+            "stack traceback:",
+        ),
+        (
+            "process_packet = load 'return 2'",
+            "the number 2",
+            "stack traceback:",
+        ),
+    ] {
+        let message = run(text, &mut [udp(1), udp(1)]).unwrap_err();
+        let wanted = format!("{place} is not a verdict: ");
+        assert!(message.starts_with(&wanted), "{text}: {message}");
+        assert!(message.contains(traceback), "{text}: {message}");
+    }
 }
