@@ -341,6 +341,9 @@ impl Vm {
         } else {
             count - 1
         };
+        if f.flags == 0 && !closing && self.sort_again(first, n) {
+            return Ok(Flow::Frame);
+        }
         self.return_from(first, n, closing)
     }
 

@@ -8,7 +8,7 @@
 
 use super::error::Raise;
 use super::native::{Args, Step, index_of, native};
-use super::{Frame, Vm, lib};
+use super::{Frame, FrameKind, Vm, lib};
 use crate::memory::Heap;
 use crate::number::arith::compare;
 use crate::stdlib::sort::{
@@ -148,6 +148,9 @@ impl Vm {
         unsafe {
             let called: *mut Frame = self.this_mut();
             let f: *mut Frame = called.sub(1);
+            if (*f).kind != FrameKind::Calling || !matches!((*f).pc, ANSWERED_UP | ANSWERED_DOWN) {
+                return false;
+            }
             let arguments = self.slot((*f).base);
             if (*arguments.sub(1)).tag != Tag::Native
                 || (*arguments.sub(1)).payload != SORT.payload

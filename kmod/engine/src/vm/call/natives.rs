@@ -9,7 +9,6 @@ use super::protect::CALLED;
 use super::{ALL_RESULTS, Flow, MOVED};
 use crate::memory::cell::Kind;
 use crate::stdlib;
-use crate::stdlib::sort::{ANSWERED_DOWN, ANSWERED_UP};
 use crate::value::{Tag, Value};
 use crate::vm::error::Raise;
 use crate::vm::native::{Args, NativeDef, Step, index_of, native};
@@ -305,9 +304,6 @@ impl Vm {
             (f.func, f.wanted)
         };
         let waiting = self.frame(self.depth - 1).pc;
-        if matches!(waiting, ANSWERED_UP | ANSWERED_DOWN) && self.sort_again(first, n) {
-            return Ok(Flow::Frame);
-        }
         self.depth -= 1;
         if waiting == CALLED && self.pcall_returns(first, n) {
             return Ok(Flow::Frame);
