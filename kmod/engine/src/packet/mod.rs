@@ -342,6 +342,17 @@ impl Current {
         v.tag == Tag::Bytes && v.payload as u32 >= IN_TEXT
     }
 
+    /// The bytes of a string of such a name.
+    #[inline(always)]
+    pub(crate) fn text_of(&self, v: Value) -> Option<&[u8]> {
+        let start = (v.payload as u32).wrapping_sub(IN_TEXT) as usize;
+        if v.tag != Tag::Bytes || v.aux != self.hand.serial() {
+            return None;
+        }
+        self.text
+            .get(start..start.checked_add((v.payload >> 32) as usize)?)
+    }
+
     /// As with bytes of the packet, a write copies a string that shows the text first.
     fn show_text(&mut self) -> Value {
         self.show(IN_TEXT, self.text_len)

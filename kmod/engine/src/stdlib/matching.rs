@@ -5,7 +5,7 @@ use super::pattern::{Budget, Captured, Fault, Matcher, is_plain};
 use super::{local, position_start, search, string};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::error::{Raise, type_name};
-use crate::vm::native::{Args, Meta, Step, index_of, is_function, native};
+use crate::vm::native::{Args, Called, Meta, Step, index_of, is_function, native};
 use crate::vm::{Vm, lib};
 
 /// Steps of a matcher for one unit of fuel: a step is about a dozen instructions.
@@ -166,6 +166,30 @@ pub fn find(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 /// `string.match`.
 pub fn find_captures(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     search_arguments(vm, &f, false)
+}
+
+/// The same of plain text, from the start.
+pub fn quick_find(vm: &mut Vm, f: Called) -> bool {
+    let (s, p, init) = (vm.given(f, 0), vm.given(f, 1), vm.given(f, 2));
+    let is_string = |v: Value| matches!(v.tag, Tag::Str | Tag::Bytes);
+    let from_start = init.is_nil() || init.tag == Tag::Int && init.as_int() == 1;
+    if !is_string(s) || !is_string(p) || !from_start {
+        return false;
+    }
+    let needle = vm.bytes(p);
+    if !vm.given(f, 3).is_true() && !is_plain(needle) {
+        return false;
+    }
+    let steps = (vm.fuel.max(0) as u64).saturating_mul(STEPS);
+    let mut left = steps;
+    let Ok(found) = search::plain(vm.bytes(s), needle, &mut left) else {
+        return false;
+    };
+    let price = (steps.wrapping_sub(left) / STEPS).wrapping_add(2);
+    vm.fuel = vm.fuel.wrapping_sub(price as i64);
+    let found = found.map_or(Value::NIL, |at| Value::int(at.wrapping_add(1) as i64));
+    vm.answer(f, found);
+    true
 }
 
 fn search_arguments(vm: &mut Vm, f: &Args, find: bool) -> Result<Step, Raise> {

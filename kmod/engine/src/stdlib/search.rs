@@ -54,8 +54,45 @@ fn zero(block: [u64; 4]) -> Option<usize> {
     Some(at.wrapping_add((d & TOPS).trailing_zeros() >> 3) as usize)
 }
 
+/// How many places from the start on are worth no look, as blocks tell that vector registers compare, where
+/// there are any; `None` when no place is.
+#[allow(
+    clippy::needless_bitwise_bool,
+    reason = "a branch would keep the compiler from comparing bytes side by side"
+)]
+#[inline(always)]
+fn passed(heads: &[u8], tails: &[u8], first: u8, last: u8) -> Option<usize> {
+    const WIDE: usize = 64;
+    if cfg!(not(feature = "user")) {
+        return Some(0);
+    }
+    let any = |heads: &[u8; WIDE], tails: &[u8; WIDE]| {
+        let pairs = heads.iter().zip(tails);
+        pairs.fold(false, |any, (head, tail)| {
+            any | ((*head == first) & (*tail == last))
+        })
+    };
+    let (head_blocks, _) = heads.as_chunks();
+    let (tail_blocks, _) = tails.as_chunks();
+    let mut blocks = head_blocks.iter().zip(tail_blocks);
+    if let Some(found) = blocks.position(|(heads, tails)| any(heads, tails)) {
+        return Some(found.wrapping_mul(WIDE));
+    }
+    match (heads.last_chunk(), tails.last_chunk()) {
+        // Some of them once more.
+        (Some(heads_end), Some(tails_end)) if !any(heads_end, tails_end) => None,
+        _ => Some(head_blocks.len().wrapping_mul(WIDE)),
+    }
+}
+
 /// Where `wanted` is first.
 pub fn byte(text: &[u8], wanted: u8) -> Option<usize> {
+    let clear = passed(text, text, wanted, wanted)?;
+    let found = byte_by_words(text.get(clear..).unwrap_or_default(), wanted);
+    found.map(|at| clear.wrapping_add(at))
+}
+
+fn byte_by_words(text: &[u8], wanted: u8) -> Option<usize> {
     if text.len() < 8 {
         return text.iter().position(|b| *b == wanted);
     }
@@ -90,6 +127,15 @@ pub fn byte(text: &[u8], wanted: u8) -> Option<usize> {
 /// The first place where `heads` has one byte and `tails`, which is as long, the other.
 #[inline(always)]
 fn pair(heads: &[u8], tails: &[u8], first: u8, last: u8) -> Option<usize> {
+    let clear = passed(heads, tails, first, last)?;
+    let (heads, tails) = (heads.get(clear..), tails.get(clear..));
+    let (heads, tails) = (heads.unwrap_or_default(), tails.unwrap_or_default());
+    let found = pair_by_words(heads, tails, first, last);
+    found.map(|at| clear.wrapping_add(at))
+}
+
+#[inline(always)]
+fn pair_by_words(heads: &[u8], tails: &[u8], first: u8, last: u8) -> Option<usize> {
     let (head_blocks, heads) = heads.as_chunks::<BLOCK>();
     let (tail_blocks, tails) = tails.as_chunks::<BLOCK>();
     let (firsts, lasts) = (splat(first), splat(last));

@@ -14,7 +14,7 @@ use crate::vm::native::{Args, Library, NativeDef, Step};
 pub const NATIVES: &[NativeDef] = &[
     NativeDef::new("byte", byte),
     NativeDef::new("char", char),
-    NativeDef::new("find", matching::find),
+    NativeDef::new("find", matching::find).quickly(matching::quick_find),
     NativeDef::new("format", format::format),
     NativeDef::new("gmatch", matching::gmatch),
     NativeDef::new("gsub", matching::gsub),

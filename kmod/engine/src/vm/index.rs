@@ -133,17 +133,52 @@ impl Vm {
     /// A method of anything but tables and packets, by its name with the hash, when tables alone decide
     /// what it is.
     #[inline(never)]
-    pub(crate) fn type_method(&self, o: Value, key: u64) -> Option<Value> {
+    pub(crate) fn type_method(&mut self, o: Value, key: u64, to: *mut Value) -> bool {
+        if o.tag == Tag::Object {
+            let class = usize::from(self.heap.object_class(o.as_ref()));
+            if let Some((known, method)) = self.methods.get(class)
+                && *known == key
+            {
+                // SAFETY: a register.
+                unsafe { *to = *method };
+                return true;
+            }
+        }
+        self.type_method_far(o, key, to)
+    }
+
+    #[inline(never)]
+    fn type_method_far(&mut self, o: Value, key: u64, to: *mut Value) -> bool {
         let meta = match o.tag {
             Tag::Table | Tag::Packet => 0,
             Tag::Object => self.heap.object_meta(o.as_ref()),
             tag => self.type_metatable(tag),
         };
-        match meta {
-            0 => None,
-            // Nil may be that there is no `__index` at all, which is an error.
-            meta => self.heap.inherited_by(meta, key).filter(|v| !v.is_nil()),
+        if meta == 0 {
+            return false;
         }
+        // Nil may be that there is no `__index` at all, which is an error.
+        let Some(method) = self.heap.inherited_by(meta, key).filter(|v| !v.is_nil()) else {
+            return false;
+        };
+        if o.tag == Tag::Object && method.tag == Tag::Native {
+            // The tables of these methods are out of reach of scripts: they are what they were. A key that
+            // is theirs lives as long as they do; another one of the same text may not.
+            let table = self.heap.known_metamethod(meta, Event::Index);
+            let class = usize::from(self.heap.object_class(o.as_ref()));
+            if table.tag == Tag::Table
+                && let Some(slot) = self.methods.get_mut(class)
+                && !(self
+                    .heap
+                    .find_constant(self.heap.table(table.as_ref()), key))
+                .is_null()
+            {
+                *slot = (key, method);
+            }
+        }
+        // SAFETY: a register.
+        unsafe { *to = method };
+        true
     }
 
     /// The slow way of a reading instruction; the result goes to a register.

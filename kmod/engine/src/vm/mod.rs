@@ -127,6 +127,9 @@ pub static LIBRARIES: [&Library; LIBRARY_COUNT] = [
 /// How many functions an environment can bind, and how many reasons a script has.
 pub const HANDLES: usize = 64;
 
+/// Places for methods, by [`crate::packet::objects::Class`].
+pub(crate) const CLASSES: usize = crate::packet::objects::Class::ALL.len() + 1;
+
 /// The machine, at the start of its region.
 #[repr(C)]
 pub struct Vm {
@@ -176,6 +179,8 @@ pub struct Vm {
     pub(crate) loaded: Ref,
     /// Metatables of values that have none of their own, by tag.
     pub(crate) metatables: [Ref; 20],
+    /// The method of objects of a class that was asked for last: its name with the hash, and the function.
+    pub(crate) methods: [(u64, Value); CLASSES],
     /// The packet at hand.
     pub packet: crate::packet::Current,
     /// What the host's print is given.

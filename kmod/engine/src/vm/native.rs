@@ -129,6 +129,21 @@ pub enum Step {
 /// A native function.
 pub type Native = fn(&mut Vm, Args) -> Result<Step, Raise>;
 
+/// The call of a native function by an instruction that wants one result, before anything was done for it.
+///
+/// # Invariants
+///
+/// The slot `func` of the stack has the function, and `count` arguments are in those behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct Called {
+    func: u32,
+    count: u32,
+}
+
+/// What a native function does most of the time. It [answers](Vm::answer) and has paid, for the call too;
+/// or it is false and has done nothing. It calls nothing, allocates nothing and never fails.
+pub type Quick = fn(&mut Vm, Called) -> bool;
+
 /// A native function with its name.
 #[derive(Clone, Copy)]
 pub struct NativeDef {
@@ -140,6 +155,8 @@ pub struct NativeDef {
     pub public: bool,
     /// Whether a coroutine may yield while this function waits for a call.
     pub yieldable: bool,
+    /// The short way, which an instruction that wants one result tries first.
+    pub quick: Option<Quick>,
 }
 
 impl NativeDef {
@@ -150,6 +167,7 @@ impl NativeDef {
             call,
             public: true,
             yieldable: false,
+            quick: None,
         }
     }
     /// A function that scripts only get from another one.
@@ -159,6 +177,7 @@ impl NativeDef {
             call,
             public: false,
             yieldable: false,
+            quick: None,
         }
     }
     /// The same function, across whose calls a coroutine may yield.
@@ -166,6 +185,14 @@ impl NativeDef {
     pub const fn yieldable(self) -> Self {
         Self {
             yieldable: true,
+            ..self
+        }
+    }
+    /// The same function with a short way.
+    #[must_use]
+    pub const fn quickly(self, quick: Quick) -> Self {
+        Self {
+            quick: Some(quick),
             ..self
         }
     }
@@ -232,7 +259,35 @@ pub enum Meta<T> {
     Call(u32),
 }
 
+impl Called {
+    /// # Safety
+    ///
+    /// The type's invariant.
+    #[inline(always)]
+    pub(in crate::vm) const unsafe fn new(func: u32, count: u32) -> Self {
+        Self { func, count }
+    }
+}
+
 impl Vm {
+    /// Argument number `i` of a call, from 0; nil when there is none.
+    #[inline(always)]
+    pub fn given(&self, f: Called, i: u32) -> Value {
+        if i < f.count {
+            // SAFETY: the type's invariant.
+            unsafe { *self.slot(f.func + 1 + i) }
+        } else {
+            Value::NIL
+        }
+    }
+
+    /// The call's result, which takes the function's place.
+    #[inline(always)]
+    pub fn answer(&mut self, f: Called, v: Value) {
+        // SAFETY: the type's invariant.
+        unsafe { *self.slot(f.func) = v };
+    }
+
     // --- arguments -----------------------------------------------------------------------------------
 
     /// Argument number `i`, from 0; nil when there is none.

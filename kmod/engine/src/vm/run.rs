@@ -633,8 +633,15 @@ impl Vm {
                                     continue;
                                 }
                             }
-                            save_place!();
                             let func = a.offset_from(vm.stack) as u32;
+                            if (*a).tag == Tag::Native
+                                && i.c == 2
+                                && i.b != 0
+                                && vm.call_quick(func, u32::from(i.b) - 1, (*a).payload as u32)
+                            {
+                                next!();
+                            }
+                            save_place!();
                             let count = match i.b {
                                 0 => vm.top - func - 1,
                                 b => u32::from(b) - 1,
@@ -752,8 +759,7 @@ impl Vm {
                         // SAFETY: as above.
                         get_field!(i, unsafe { r!(i.a).add(1) });
                         // SAFETY: a register and a constant.
-                        if let Some(v) = unsafe { vm.type_method(*o, (*k!(i.c)).payload) } {
-                            put!(r!(i.a), v);
+                        if unsafe { vm.type_method(*o, (*k!(i.c)).payload, r!(i.a)) } {
                             next!();
                         }
                     }

@@ -111,3 +111,50 @@ fn a_payload_as_a_key_costs_by_its_length() {
         "16 bytes cost {short}, 1,456 {long}"
     );
 }
+
+/// Functions with a short way, which an instruction takes that wants one result, cost the same on it.
+#[test]
+fn a_short_way_costs_what_the_long_one_does() {
+    for call in [
+        "domains:has 'www.example.com'",
+        "domains:has 'www.EXAMPLE.org'",
+        "domains:get 'com'",
+        "domains:has(nil)",
+        "nets:has(a)",
+        "p.payload:find('example', 1, true)",
+        "p.payload:find 'nothing'",
+        "p.payload:find('e.a', -20)",
+    ] {
+        let [short, long] = ["v", "v, t"].map(|to| {
+            let code = format!("{to} = {call}");
+            fuel(&code, TIMES, &mut query()) - fuel(&code, 0, &mut query())
+        });
+        // A place for two results takes instructions more, which the script pays for.
+        assert!(
+            short <= long && long - short < TIMES / 2,
+            "{call}: {short}, {long}"
+        );
+    }
+}
+
+/// Nothing of what a function does on its short way is had without fuel, in code without a loop either.
+#[test]
+fn short_ways_end_with_the_fuel() {
+    for (call, times) in [
+        ("v = long:find('y', 1, true)", 60),
+        ("v = domains:has(long_name)", 4000),
+    ] {
+        let body = format!("{call}\n").repeat(times);
+        let text = format!(
+            "{SETUP}
+             local long, long_name = ('x'):rep(100000), ('a.'):rep(120) .. 'net'
+             function process_packet(p)\nlocal v\n{body}end"
+        );
+        let mut script = Script::load("costs.lua", &text, &[]).unwrap_or_else(|e| panic!("{e}"));
+        let answer = script.run(&mut query());
+        assert!(
+            answer.as_ref().is_err_and(|e| e.contains("out of fuel")),
+            "{call}: {answer:?}"
+        );
+    }
+}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sets of domain names: `domainset{…}`.
 //!
-//! A set without a name is an object with a table of its domains, and with bits that tell of most other
-//! names that they are none of them, without a hash: see [`bit`].
+//! A set without a name is an object with a table of its domains, and with a [`Filter`] that tells of most
+//! other names that they are none of them, without a hash.
 
 use super::named::{self, Short, put_named};
 use super::{Class, new_set, shown};
@@ -17,8 +17,52 @@ use crate::vm::native::{Args, Step};
 /// The longest domain name.
 const LONGEST: usize = 255;
 
-/// Bytes of the bits.
-const BITS: u32 = 128;
+/// The bytes of a set: bits for what its domains are like.
+struct Filter<'s> {
+    /// One for each length, from 64 on again.
+    lengths: u64,
+    /// One for each name: see [`bit`].
+    names: &'s [u8; 128],
+}
+
+/// How many they are.
+const FILTER: usize = 8 + 128;
+
+impl<'s> Filter<'s> {
+    #[inline(always)]
+    fn of(bytes: &'s [u8]) -> Option<Self> {
+        let (lengths, names) = bytes.split_first_chunk()?;
+        Some(Self {
+            lengths: u64::from_ne_bytes(*lengths),
+            names: names.first_chunk()?,
+        })
+    }
+
+    /// Whether a domain may be in the set. It is for one that is.
+    #[inline(always)]
+    fn admits(&self, vm: &Vm, domain: &[u8]) -> bool {
+        if self.lengths.wrapping_shr(domain.len() as u32) & 1 == 0 {
+            return false;
+        }
+        let (at, bit) = bit(vm, domain);
+        self.names.get(at).is_some_and(|bits| bits & bit != 0)
+    }
+
+    /// Admits a domain to the set with these bytes. It stays when the last such domain goes: then some
+    /// are looked for in vain.
+    fn note(vm: &mut Vm, set: Ref, domain: &[u8]) {
+        let (at, bit) = bit(vm, domain);
+        let bytes = vm.heap.object_bytes_mut(set);
+        let Some((lengths, names)) = bytes.split_first_chunk_mut() else {
+            return;
+        };
+        let known = u64::from_ne_bytes(*lengths) | 1_u64.wrapping_shl(domain.len() as u32);
+        *lengths = known.to_ne_bytes();
+        if let Some(bits) = names.get_mut(at) {
+            *bits |= bit;
+        }
+    }
+}
 
 /// The byte of a name's bit, and the bit. It depends on the name's length, how it begins and how it ends.
 #[inline(always)]
@@ -30,10 +74,7 @@ fn bit(vm: &Vm, name: &[u8]) -> (usize, u8) {
         _ => string::short_word(name),
     };
     let mixed = vm.heap.mix_word(ends ^ name.len() as u64);
-    (
-        (mixed >> 3) as usize & (BITS as usize).wrapping_sub(1),
-        1 << (mixed & 7),
-    )
+    ((mixed >> 3) as usize & 127, 1 << (mixed & 7))
 }
 
 /// Writes a name in lower case, without a final dot; `None` if it is longer than any.
@@ -46,7 +87,7 @@ fn lower<'t>(name: &[u8], text: &'t mut [u8; LONGEST]) -> Option<&'t [u8]> {
 
 /// `domainset{…}`.
 pub(super) fn new(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
-    new_set(vm, &f, Class::DomainSet, BITS)
+    new_set(vm, &f, Class::DomainSet, FILTER as u32)
 }
 
 pub(super) fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<(), Raise> {
@@ -57,11 +98,7 @@ pub(super) fn put(vm: &mut Vm, set: Ref, name: Value, value: Value) -> Result<()
             None => {
                 let table = vm.heap.object_value(set).as_ref();
                 vm.raw_set_str(table, domain, value)?;
-                let (at, bit) = bit(vm, domain);
-                if let Some(bits) = vm.heap.object_bytes_mut(set).get_mut(at) {
-                    // It stays when the last such domain goes: then some are looked for in vain.
-                    *bits |= bit;
-                }
+                Filter::note(vm, set, domain);
                 Ok(())
             }
         },
@@ -112,6 +149,28 @@ pub(super) fn find(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
     Ok(found)
 }
 
+/// The same of a set without a name for a name without capitals. `None` says nothing.
+#[inline(always)]
+pub(super) fn quick(vm: &mut Vm, set: Ref, name: Value) -> Option<Value> {
+    let filter = Filter::of(vm.heap.object_bytes(set))?;
+    let bytes = match vm.packet.text_of(name) {
+        Some(lower) => lower,
+        None => plain(vm, name)?,
+    };
+    let (found, asked) = find_admitted(vm, set, &filter, bytes);
+    // Three for the call and the function. The next loop or call sees that there is none left.
+    vm.fuel = vm.fuel.wrapping_sub(asked.wrapping_add(3) as i64);
+    Some(found.unwrap_or(Value::NIL))
+}
+
+/// The bytes of a string, if they need not be changed to be looked for.
+#[inline(never)]
+fn plain(vm: &Vm, name: Value) -> Option<&[u8]> {
+    let bytes = vm.bytes(name);
+    let is_plain = matches!(name.tag, Tag::Str | Tag::Bytes) && !string::has_upper(bytes);
+    is_plain.then(|| bytes.strip_suffix(b".").unwrap_or(bytes))
+}
+
 /// The same for what is no string yet, or of a set with a name.
 #[inline(never)]
 fn find_other(vm: &mut Vm, f: &Args, set: Ref) -> Result<Value, Raise> {
@@ -142,18 +201,24 @@ fn find_lowered(vm: &Vm, set: Ref, name: &[u8]) -> (Value, u64) {
 }
 
 /// What the set's own table holds.
+#[inline(never)]
 fn find_plain(vm: &Vm, set: Ref, name: &[u8]) -> (Value, u64) {
-    let table = vm.heap.object_value(set).as_ref();
-    let bits = vm.heap.object_bytes(set);
-    let (found, asked) = find_suffix(name, |rest| {
-        let (at, bit) = bit(vm, rest);
-        if bits.get(at).is_none_or(|bits| bits & bit == 0) {
+    let Some(filter) = Filter::of(vm.heap.object_bytes(set)) else {
+        return (Value::NIL, 0);
+    };
+    let (found, asked) = find_admitted(vm, set, &filter, name);
+    (found.unwrap_or(Value::NIL), asked)
+}
+
+#[inline(always)]
+fn find_admitted(vm: &Vm, set: Ref, filter: &Filter, name: &[u8]) -> (Option<Value>, u64) {
+    find_suffix(name, |rest| {
+        if !filter.admits(vm, rest) {
             return None;
         }
-        let found = vm.heap.get_bytes(table, rest);
+        let found = vm.heap.get_bytes(vm.heap.object_value(set).as_ref(), rest);
         (!found.is_nil()).then_some(found)
-    });
-    (found.unwrap_or(Value::NIL), asked)
+    })
 }
 
 /// What a set with a name holds.
@@ -177,72 +242,39 @@ fn find_named(vm: &mut Vm, store: u32, name: Value) -> Result<Value, Raise> {
 /// has none.
 #[inline(always)]
 fn find_suffix<T>(name: &[u8], mut look: impl FnMut(&[u8]) -> Option<T>) -> (Option<T>, u64) {
-    let name = if name.len() <= LONGEST { name } else { &[] };
-    let mut asked = 0_u64;
-    let mut start = 0_usize;
-    let mut dots = Dots::of(name);
+    if name.is_empty() || name.len() > LONGEST {
+        return (None, 0);
+    }
+    let (mut asked, mut start) = (0_u64, 0_usize);
+    // Where the eight bytes begin that were looked at last, and which of them are dots that were not told.
+    let (mut at, mut dots) = (0_usize, dots_of(name));
     while let Some(rest) = name.get(start..).filter(|rest| !rest.is_empty()) {
         asked = asked.wrapping_add(1).wrapping_add(rest.len() as u64 / 32);
-        if let Some(found) = look(rest) {
-            return (Some(found), asked);
+        let found = look(rest);
+        if found.is_some() {
+            return (found, asked);
         }
-        let Some(dot) = dots.next() else {
-            break;
-        };
-        start = dot.wrapping_add(1);
+        while dots == 0 {
+            at = at.wrapping_add(8);
+            match name.get(at..) {
+                Some(ahead) if !ahead.is_empty() => dots = dots_of(ahead),
+                _ => return (None, asked),
+            }
+        }
+        start = at
+            .wrapping_add(dots.trailing_zeros() as usize >> 3)
+            .wrapping_add(1);
+        dots &= dots.wrapping_sub(1);
     }
     (None, asked)
 }
 
-/// Where the dots of a name are, eight bytes at a time.
-struct Dots<'n> {
-    name: &'n [u8],
-    /// Where the bytes begin that were looked at last.
-    at: usize,
-    /// The top bits of those that are dots, but for those that were told.
-    found: u64,
-}
-
-impl<'n> Dots<'n> {
-    #[inline(always)]
-    fn of(name: &'n [u8]) -> Self {
-        let mut dots = Self {
-            name,
-            at: 0,
-            found: 0,
-        };
-        dots.look();
-        dots
-    }
-
-    /// Looks at the next bytes.
-    #[inline(always)]
-    fn look(&mut self) {
-        let rest = self.name.get(self.at..).unwrap_or(&[]);
-        let word = match rest.first_chunk() {
-            Some(word) => u64::from_le_bytes(*word),
-            None => string::short_word(rest),
-        };
-        self.found = string::between(word, b'.', b'.');
-    }
-}
-
-impl Iterator for Dots<'_> {
-    type Item = usize;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<usize> {
-        while self.found == 0 {
-            self.at = self.at.wrapping_add(8);
-            if self.at >= self.name.len() {
-                return None;
-            }
-            self.look();
-        }
-        let dot = self
-            .at
-            .wrapping_add(self.found.trailing_zeros() as usize >> 3);
-        self.found &= self.found.wrapping_sub(1);
-        Some(dot)
-    }
+/// The top bits of those of the next eight bytes that are dots.
+#[inline(always)]
+fn dots_of(ahead: &[u8]) -> u64 {
+    let word = match ahead.first_chunk() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => string::short_word(ahead),
+    };
+    string::between(word, b'.', b'.')
 }

@@ -21,7 +21,7 @@ use crate::memory::OutOfMemory;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
 use crate::vm::error::{Bytes, Raise};
-use crate::vm::native::{Args, NativeDef, Step};
+use crate::vm::native::{Args, Called, NativeDef, Step};
 
 /// Classes of objects; each is a place in the table of their metatables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,8 +87,8 @@ pub const NATIVES: [NativeDef; 19] = [
     NativeDef::new("map", map::new),
     NativeDef::hidden("proto.define", dissector::define),
     NativeDef::hidden("dissector.call", dissector::call),
-    NativeDef::hidden("set.has", has),
-    NativeDef::hidden("set.get", get),
+    NativeDef::hidden("set.has", has).quickly(quick_has),
+    NativeDef::hidden("set.get", get).quickly(quick_get),
     NativeDef::hidden("set.add", add),
     NativeDef::new("after", timer::after),
     NativeDef::new("every", timer::every),
@@ -275,6 +275,32 @@ fn has(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
 fn get(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
     let found = look_up(vm, &f)?;
     give(vm, found)
+}
+
+/// What a set holds, in the usual case.
+#[inline(always)]
+fn quick_look_up(vm: &mut Vm, f: Called) -> Option<Value> {
+    let (set, what) = (vm.given(f, 0), vm.given(f, 1));
+    if set.tag != Tag::Object || vm.heap.object_class(set.as_ref()) != Class::DomainSet as u16 {
+        return None;
+    }
+    domainset::quick(vm, set.as_ref(), what)
+}
+
+fn quick_has(vm: &mut Vm, f: Called) -> bool {
+    let found = quick_look_up(vm, f);
+    if let Some(found) = found {
+        vm.answer(f, Value::boolean(!found.is_nil()));
+    }
+    found.is_some()
+}
+
+fn quick_get(vm: &mut Vm, f: Called) -> bool {
+    let found = quick_look_up(vm, f);
+    if let Some(found) = found {
+        vm.answer(f, found);
+    }
+    found.is_some()
 }
 
 /// `s:add(what [, value])`; a value of nil takes it out.

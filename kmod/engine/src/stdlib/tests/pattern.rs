@@ -212,12 +212,24 @@ fn plain_search_finds_the_first() {
         } else {
             b"\0\x01\x80\xff"
         };
-        let text: Vec<u8> = (0..r.below(60))
-            .map(|_| letters[r.below(letters.len())])
+        // Long ones of one letter but for a few, so that blocks of every size are passed over.
+        let long = r.below(4) == 0;
+        let mut text: Vec<u8> = (0..r.below(if long { 300 } else { 60 }))
+            .map(|_| letters[if long { 1 } else { r.below(letters.len()) }])
             .collect();
         let needle: Vec<u8> = (0..r.below(6))
             .map(|_| letters[r.below(letters.len())])
             .collect();
+        if long && !text.is_empty() {
+            for _ in 0..r.below(4) {
+                let at = r.below(text.len());
+                text[at] = letters[r.below(letters.len())];
+            }
+            let at = r.below(text.len());
+            let rest = &mut text[at..];
+            let len = rest.len().min(needle.len());
+            rest[..len].copy_from_slice(&needle[..len]);
+        }
         let expected = if needle.is_empty() {
             Some(0)
         } else {

@@ -11,7 +11,7 @@ use crate::memory::cell::Kind;
 use crate::stdlib;
 use crate::value::{Tag, Value};
 use crate::vm::error::Raise;
-use crate::vm::native::{Args, NativeDef, Step, index_of, native};
+use crate::vm::native::{Args, Called, NativeDef, Step, index_of, native};
 use crate::vm::{Frame, FrameKind, LIBRARIES, TAIL, Vm, lib};
 
 /// The native function of a number.
@@ -150,6 +150,25 @@ impl Vm {
         let f = self.this_mut();
         f.kind = FrameKind::Native;
         f.pc = state;
+    }
+
+    /// The short way of a native function, where one result is wanted of it; false when it has none, or
+    /// says nothing.
+    ///
+    /// # Safety
+    ///
+    /// The function is in the slot `func`, and `nargs` arguments are in those behind it.
+    #[inline(never)]
+    pub(crate) unsafe fn call_quick(&mut self, func: u32, nargs: u32, number: u32) -> bool {
+        match definition(number) {
+            Some(NativeDef {
+                quick: Some(quick), ..
+            }) if self.fuel > 0 => {
+                // SAFETY: the caller's promise.
+                quick(self, unsafe { Called::new(func, nargs) })
+            }
+            _ => false,
+        }
     }
 
     /// A native function that the Lua function on top calls. It runs at once, and when it does nothing
