@@ -268,6 +268,70 @@ fn a_hello_is_seen_in_any_number_of_segments() {
     }
 }
 
+/// The records of a ClientHello: its message cut into these sizes and the rest.
+fn in_records(whole: &[u8], sizes: &[usize]) -> Vec<u8> {
+    let mut message = &whole[5..];
+    let mut records = Vec::new();
+    for size in sizes.iter().copied().chain([usize::MAX]) {
+        let (now, later) = message.split_at(size.min(message.len()));
+        if !now.is_empty() {
+            records.extend([0x16, 3, 1]);
+            records.extend((now.len() as u16).to_be_bytes());
+            records.extend(now);
+        }
+        message = later;
+    }
+    records
+}
+
+/// Who cuts the name in two by a record's head, as programs do that mean to be let through, is seen.
+#[test]
+fn a_hello_is_seen_in_any_number_of_records() {
+    let whole = hello("split.example", 600, 900);
+    let name = whole.windows(5).position(|five| five == b"split").unwrap() - 5;
+    for records in [
+        &[1][..],
+        &[2, 3],
+        &[4],
+        &[name + 3],
+        &[name, 1, 1, 1, 1, 1, 1],
+        &[30; 63],
+    ] {
+        let bytes = in_records(&whole, records);
+        for segments in [&[][..], &[1], &[5, 1], &[7], &[600, 10], &[300; 4]] {
+            let mut script = load(WATCH).unwrap();
+            let (mut at, mut seen) = (0, vec![]);
+            for size in segments.iter().copied().chain([usize::MAX]) {
+                let end = bytes.len().min(at + size.min(bytes.len()));
+                seen.push(see(&mut script, segment(4000, at as u32, &bytes[at..end])));
+                at = end;
+            }
+            let last = seen.last().unwrap();
+            assert_eq!(
+                last, "split.example h2",
+                "{records:?} {segments:?}: {seen:?}"
+            );
+            let behind = segment(4000, bytes.len() as u32, b"\x16\x03\x03\0\x01\x01");
+            let behind = see(&mut script, behind);
+            assert!(
+                !behind.contains("split"),
+                "{records:?} {segments:?}: {behind}"
+            );
+        }
+    }
+    // More records than anybody makes, and one that is none behind the first.
+    let mut script = load(WATCH).unwrap();
+    let many = in_records(&whole, &[1; 80]);
+    assert_eq!(see(&mut script, segment(1, 0, &many)), "nil ?");
+    let mut odd = in_records(&whole, &[700]);
+    odd[705] = 0x17;
+    assert_eq!(see(&mut script, segment(2, 0, &odd)), "split.example h2");
+    let mut odd = in_records(&whole, &[100]);
+    odd[105] = 0x17;
+    assert_eq!(see(&mut script, segment(3, 0, &odd)), "nil ?");
+    assert_eq!(see(&mut script, segment(3, odd.len() as u32, b"more")), "-");
+}
+
 #[test]
 fn segments_that_come_twice_late_or_never() {
     set_clock(Some(1000));

@@ -39,6 +39,10 @@ pub fn get(vm: &mut Vm, v: Value, field: &Field) -> Result<Value, Raise> {
     } else {
         message(vm, offset)?
     };
+    let message = match field.what {
+        What::TlsServerName | What::TlsVersion | What::TlsAlpn => in_one_record(vm, message)?,
+        _ => message,
+    };
     match field.what {
         What::DnsName => dns_name(vm, message, dns::HEADER),
         What::DnsType => match first_question(vm.bytes(message)) {
@@ -99,6 +103,9 @@ pub fn quick(vm: &mut Vm, v: Value, field: &Field) -> Option<Value> {
     let message = packet.message(offset)?;
     match field.what {
         What::TlsServerName => {
+            if tls::is_cut(message) {
+                return None;
+            }
             let Some((from, to)) = tls::server_name(message) else {
                 return Some(Value::NIL);
             };
@@ -135,7 +142,7 @@ fn quick_view(packet: &mut Current, kind: Kind) -> Option<Value> {
         (Kind::Http, Transport::Tcp) => speaks(kind, packet.message(from)?),
         (Kind::Tls, Transport::Tcp) if len > 0 => {
             let message = packet.message(from)?;
-            if !speaks(kind, message) || tls::record_len(message) > message.len() {
+            if !speaks(kind, message) || !tls::is_plain(message) {
                 // It may be a part of one.
                 return None;
             }
@@ -206,7 +213,7 @@ fn view(vm: &mut Vm, kind: Kind) -> Result<Value, Raise> {
 fn hello(vm: &mut Vm, from: u32, message: Value) -> Result<Value, Raise> {
     let bytes = vm.bytes(message);
     if tls::is_hello(bytes) {
-        if tls::record_len(bytes) > bytes.len() {
+        if tls::reach(bytes) == tls::Reach::Open {
             split::begin(vm, message)?;
         }
         return Ok(vm.packet.view(Kind::Tls, from));
@@ -305,6 +312,28 @@ fn dns_type(vm: &mut Vm, kind: u16) -> Result<Value, Raise> {
         Some(name) => vm.new_string(name.as_bytes()),
         None => Ok(Value::int(i64::from(kind))),
     }
+}
+
+/// A ClientHello as one record, whatever number of them it is in.
+fn in_one_record(vm: &mut Vm, message: Value) -> Result<Value, Raise> {
+    let bytes = vm.bytes(message);
+    if !tls::is_cut(bytes) {
+        return Ok(message);
+    }
+    let len = bytes.len();
+    vm.charge(len as u64 / 64)?;
+    let buffer = vm.new_buffer(len)?;
+    vm.push_part(buffer, message, 0, tls::RECORD_HEAD)?;
+    let mut next = 0;
+    for _ in 0..tls::RECORDS {
+        let Some((from, to)) = tls::contents(vm.bytes(message), next) else {
+            break;
+        };
+        vm.charge(1)?;
+        vm.push_part(buffer, message, from, to)?;
+        next = to;
+    }
+    Ok(vm.heap.finish_buffer(buffer))
 }
 
 /// A table with what a question and a record have in common.

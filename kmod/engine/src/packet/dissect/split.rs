@@ -17,7 +17,7 @@ use crate::value::Value;
 use crate::vm::Vm;
 use crate::vm::error::Raise;
 
-use super::tls;
+use super::tls::{self, Reach, Records};
 
 /// Flows that wait.
 const FLOWS: u32 = 256;
@@ -139,10 +139,14 @@ pub(super) fn go_on(vm: &mut Vm, message: Value) -> Result<bool, Raise> {
         if offset > have || (offset == 0 && have > 0 && payload.len() < have) {
             // There is a gap, or it is the first segment once more.
             return (offset == 0)
-                .then_some(beginning(store, &flow, now))
+                .then(|| beginning(store, &flow, now))
                 .flatten();
         }
-        let whole = beginning(store, &flow, now).unwrap_or(LONGEST).min(LONGEST);
+        let whole = match beginning(store, &flow, now) {
+            Some((Reach::Whole(whole), _)) => whole.min(LONGEST),
+            Some((Reach::Broken, _)) => have,
+            _ => LONGEST,
+        };
         if offset >= whole {
             // It comes after the hello.
             return None;
@@ -151,23 +155,28 @@ pub(super) fn go_on(vm: &mut Vm, message: Value) -> Result<bool, Raise> {
         if let Some(more) = payload.get(have.saturating_sub(offset)..end) {
             store.append(&flow.bytes, more, now).ok()?;
         }
-        let whole = beginning(store, &flow, now);
-        if whole.is_none() && have.max(offset.saturating_add(end)) >= tls::SURE {
+        let reach = beginning(store, &flow, now);
+        if reach.is_none() && have.max(offset.saturating_add(end)) >= tls::SURE {
             // It looked like one, and is none.
             store.remove(&flow.bytes);
         }
-        whole
+        reach
     });
-    vm.charge(cost)?;
+    let records = joined.map_or(0, |(_, records)| u64::from(records));
+    vm.charge(cost.wrapping_add(records))?;
     Ok(joined.is_some())
 }
 
-/// How long the ClientHello is that waits, if it is one for sure.
-fn beginning(store: &Store, flow: &Flow, now: u64) -> Option<usize> {
+/// How far the ClientHello goes that waits, if it is one for sure, and in how many records.
+fn beginning(store: &Store, flow: &Flow, now: u64) -> Option<(Reach, u32)> {
     let mut head = [0; HEAD + tls::SURE];
     let len = store.get(&flow.bytes, now, &mut head)?;
-    let bytes = head.get(HEAD..len)?;
-    tls::is_hello(bytes).then(|| tls::record_len(bytes))
+    if !tls::is_hello(head.get(HEAD..len)?) {
+        return None;
+    }
+    let mut records = Records::default();
+    store.each(&flow.bytes, now, HEAD, |piece| records.read(piece));
+    Some((records.reach(), records.count()))
 }
 
 /// What waits of the flow of the packet at hand, as a string.

@@ -61,12 +61,139 @@ pub fn may_become_hello(payload: &[u8]) -> bool {
     )
 }
 
-/// Bytes of the first record of a payload, its head included.
-pub fn record_len(payload: &[u8]) -> usize {
-    match payload {
-        [_, _, _, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])).wrapping_add(5),
-        _ => 0,
+/// The type of records with handshake messages.
+const HANDSHAKE: u8 = 0x16;
+/// Bytes in front of a record's contents: its type, version and length.
+pub const RECORD_HEAD: usize = 5;
+/// Bytes in front of a handshake message's contents: its type and length.
+const MESSAGE_HEAD: usize = 4;
+/// Records that a ClientHello may be in: more are made by nobody but who wants to hide it or to keep
+/// others busy.
+pub const RECORDS: u32 = 64;
+
+/// How far a ClientHello goes from the first byte of its first record on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// The record in which it ends has ended with this many bytes.
+    Whole(usize),
+    /// Bytes are missing.
+    Open,
+    /// It is none, or the records behind its beginning are none.
+    Broken,
+}
+
+/// Walks along the records that a ClientHello is in, whatever pieces their bytes come in.
+#[derive(Default)]
+pub struct Records {
+    /// Bytes seen.
+    at: usize,
+    /// Bytes of a record's head seen, and what they say so far.
+    head_len: usize,
+    head: [u8; RECORD_HEAD],
+    /// Bytes of the record's contents that are to come.
+    left: usize,
+    /// Heads seen.
+    count: u32,
+    /// Bytes of the message seen.
+    message_len: usize,
+    /// The first of them.
+    message: [u8; MESSAGE_HEAD],
+    broken: bool,
+}
+
+impl Records {
+    /// Sees the next bytes.
+    pub fn read(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && self.reach() == Reach::Open {
+            if self.left == 0 {
+                bytes = self.read_head(bytes);
+                continue;
+            }
+            let (now, later) = bytes.split_at(self.left.min(bytes.len()));
+            self.left = self.left.wrapping_sub(now.len());
+            self.at = self.at.wrapping_add(now.len());
+            for (to, from) in self.message.iter_mut().skip(self.message_len).zip(now) {
+                *to = *from;
+            }
+            self.message_len = self.message_len.wrapping_add(now.len());
+            self.broken = self.message[0] != 1;
+            bytes = later;
+        }
     }
+
+    /// Sees a byte of a record's head.
+    fn read_head<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Some((byte, rest)) = bytes.split_first() else {
+            return bytes;
+        };
+        if let Some(to) = self.head.get_mut(self.head_len) {
+            *to = *byte;
+        }
+        self.at = self.at.wrapping_add(1);
+        self.head_len = self.head_len.wrapping_add(1);
+        if self.head_len == RECORD_HEAD {
+            let [kind, major, _, high, low] = self.head;
+            self.left = usize::from(u16::from_be_bytes([high, low]));
+            self.count = self.count.wrapping_add(1);
+            self.broken = kind != HANDSHAKE || major != 3 || self.left == 0 || self.count > RECORDS;
+            self.head_len = 0;
+        }
+        rest
+    }
+
+    /// How many there are so far.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// What is known after the bytes so far.
+    pub fn reach(&self) -> Reach {
+        let [_, a, b, c] = self.message;
+        let len = u32::from_be_bytes([0, a, b, c]) as usize;
+        if self.broken {
+            Reach::Broken
+        } else if self.message_len >= len.wrapping_add(MESSAGE_HEAD) {
+            Reach::Whole(self.at.wrapping_add(self.left))
+        } else {
+            Reach::Open
+        }
+    }
+}
+
+/// Whether the ClientHello at the start of a payload goes on behind its first record.
+pub fn is_cut(payload: &[u8]) -> bool {
+    let &[_, _, _, high, low, _, a, b, c, ..] = payload else {
+        return false;
+    };
+    let record = usize::from(u16::from_be_bytes([high, low]));
+    let message = u32::from_be_bytes([0, a, b, c]) as usize;
+    record < MESSAGE_HEAD || record < message.wrapping_add(MESSAGE_HEAD)
+}
+
+/// Where the contents of the handshake record at a place are, as far as they are there.
+pub fn contents(payload: &[u8], at: usize) -> Option<(usize, usize)> {
+    let (head, contents) = payload.get(at..)?.split_first_chunk::<RECORD_HEAD>()?;
+    let &[kind, major, _, high, low] = head;
+    let len = usize::from(u16::from_be_bytes([high, low])).min(contents.len());
+    let from = at.wrapping_add(RECORD_HEAD);
+    (kind == HANDSHAKE && major == 3 && len > 0).then_some((from, from.wrapping_add(len)))
+}
+
+/// Whether the ClientHello at the start of a payload is all in its first record, and that in the
+/// payload, as nearly all are.
+pub fn is_plain(payload: &[u8]) -> bool {
+    let &[_, _, _, high, low, _, _, _, _, ..] = payload else {
+        return false;
+    };
+    let record = usize::from(u16::from_be_bytes([high, low]));
+    payload.len() >= record.wrapping_add(RECORD_HEAD) && !is_cut(payload)
+}
+
+/// How far the ClientHello at the start of a payload goes.
+pub fn reach(payload: &[u8]) -> Reach {
+    let mut records = Records::default();
+    records.read(payload);
+    records.reach()
 }
 
 /// What is behind the heads of record and handshake, if that is a ClientHello.
@@ -249,6 +376,68 @@ mod tests {
         }
     }
 
+    /// The same message in records of these sizes, the last one of what is left.
+    fn in_records(whole: &[u8], sizes: &[usize]) -> Vec<u8> {
+        let mut message = &whole[RECORD_HEAD..];
+        let mut records = Vec::new();
+        for size in sizes.iter().copied().chain([usize::MAX]) {
+            let (now, later) = message.split_at(size.min(message.len()));
+            if !now.is_empty() {
+                records.extend([HANDSHAKE, 3, 1]);
+                records.extend((now.len() as u16).to_be_bytes());
+                records.extend(now);
+            }
+            message = later;
+        }
+        records
+    }
+
+    /// If a byte more or less were taken for the end, a segment would be waited for that never comes,
+    /// or one would be missed.
+    #[test]
+    fn records_end_where_the_message_does() {
+        let whole = sample("www.example.org");
+        for sizes in [
+            &[][..],
+            &[1],
+            &[3, 1],
+            &[4],
+            &[1, 1, 1, 1, 1],
+            &[50; 3],
+            &[1; 63],
+        ] {
+            let payload = in_records(&whole, sizes);
+            assert_eq!(is_plain(&payload), sizes.is_empty());
+            assert_eq!(is_cut(&payload), !sizes.is_empty());
+            for len in 0..payload.len() {
+                assert_ne!(reach(&payload[..len]), Reach::Broken, "{sizes:?} {len}");
+            }
+            // Whatever pieces they come in, and whatever comes behind.
+            let mut more = payload.clone();
+            more.extend(b"\x17\x03\x03 and so on");
+            for piece in [1, 2, 3, 7, more.len()] {
+                let mut records = Records::default();
+                for part in more.chunks(piece) {
+                    records.read(part);
+                }
+                assert_eq!(records.reach(), Reach::Whole(payload.len()), "{sizes:?}");
+            }
+        }
+        // The last record may be longer than what is left of the message.
+        let mut long = in_records(&whole, &[40]);
+        let at = RECORD_HEAD + 40 + RECORD_HEAD;
+        long[at - 1] += 1;
+        assert_eq!(reach(&long), Reach::Whole(long.len() + 1));
+        long[at - RECORD_HEAD] = 0x17;
+        assert_eq!(reach(&long), Reach::Broken);
+        let bound = RECORDS as usize;
+        assert!(matches!(
+            reach(&in_records(&whole, &vec![1; bound - 1])),
+            Reach::Whole(_)
+        ));
+        assert_eq!(reach(&in_records(&whole, &vec![1; bound])), Reach::Broken);
+    }
+
     #[test]
     fn any_bytes_are_read_without_harm() {
         let whole = sample("a.example");
@@ -260,6 +449,12 @@ mod tests {
                 payload[at] = random.bits() as u8;
             }
             let protocols = hello(&payload).and_then(|hello| hello.protocols);
+            if let Reach::Whole(len) = reach(&payload) {
+                assert!(len > RECORD_HEAD + MESSAGE_HEAD);
+            }
+            if let Some((from, to)) = contents(&payload, random.below(payload.len() + 9)) {
+                assert!(from < to && to <= payload.len());
+            }
             for (from, to) in [server_name(&payload), protocols].into_iter().flatten() {
                 assert!(from <= to && to <= payload.len());
             }
