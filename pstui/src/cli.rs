@@ -91,6 +91,8 @@ pub enum Command {
     Check(Check),
     /// Run plain Lua on the engine
     Lua(Lua),
+    /// Give the packets of a capture to a script, in user space
+    Run(Run),
     /// Run tests written in Lua against scripts
     Test(Test),
     /// Make the kernel have what a manifest says
@@ -239,6 +241,120 @@ pub struct Lua {
         required_unless_present = "execute"
     )]
     pub rest: Vec<OsString>,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Every IPv4 and IPv6 packet goes to the script as it would from a rule, in the order of the file; its clock and its \
+                  timers follow the packets' time stamps. What it prints, its errors and a summary come out. An error counts as \
+                  DROP unless --on-error says otherwise. Links: Ethernet with VLAN tags, raw IP, Linux cooked, BSD loopback."
+)]
+pub struct Run {
+    /// The script
+    pub file: PathBuf,
+    /// The capture, pcap or pcapng; - is the standard input
+    #[arg(long, value_name = "IN")]
+    pub pcap: PathBuf,
+    /// Write a capture of what gets through (ACCEPT and CONTINUE), as the script leaves it; other protocols' frames as they are
+    #[arg(long, value_name = "OUT")]
+    pub write: Option<PathBuf>,
+    /// The hook in which the script sees the packets
+    #[arg(long, value_enum, value_name = "HOOK", default_value_t = Hook::Forward)]
+    pub hook: Hook,
+    /// The interface that they came in by; by default none
+    #[arg(long = "in", value_name = "IF", value_parser = interface)]
+    pub input: Option<String>,
+    /// The interface that they leave by; by default none
+    #[arg(long = "out", value_name = "IF", value_parser = interface)]
+    pub output: Option<String>,
+    /// The function that gets the packets
+    #[arg(long, value_name = "NAME", default_value = packetscript_abi::border::DEFAULT_FUNCTION)]
+    pub function: String,
+    /// A parameter, in the script's table args; may be repeated
+    #[arg(long = "arg", value_name = "KEY=VALUE")]
+    pub args: Vec<String>,
+    /// What becomes of a packet whose function fails
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = OnError::Drop)]
+    pub on_error: OnError,
+    /// Fuel of a packet (about 50 machine instructions each), with k, M or G
+    #[arg(long, value_name = "UNITS", default_value_t = packetscript_abi::border::FUEL_DEFAULT, value_parser = fuel)]
+    pub fuel: u64,
+    /// Bytes of memory, with k, M or G
+    #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = memory)]
+    pub memory: u64,
+    /// Stop after so many packets
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+    /// Say of each packet what became of it
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// As JSON.
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// The hooks, as Netfilter numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Hook {
+    /// Before routing
+    Prerouting,
+    /// To this machine
+    Input,
+    /// Through this machine
+    Forward,
+    /// From this machine
+    Output,
+    /// After routing
+    Postrouting,
+}
+
+impl Hook {
+    /// As the command line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prerouting => "prerouting",
+            Self::Input => "input",
+            Self::Forward => "forward",
+            Self::Output => "output",
+            Self::Postrouting => "postrouting",
+        }
+    }
+}
+
+/// What becomes of packets whose function fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnError {
+    /// They are dropped
+    Drop,
+    /// They are accepted
+    Accept,
+    /// The next rule decides
+    Continue,
+}
+
+/// A name that the kernel would give an interface.
+fn interface(text: &str) -> Result<String, String> {
+    let odd = |c: char| c.is_whitespace() || c == '/';
+    if text.is_empty() || text.len() > 15 || text.contains(odd) {
+        return Err("an interface has a name of 1 to 15 bytes".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn fuel(text: &str) -> Result<u64, String> {
+    match amount(text)? {
+        0 => Err("at least 1".to_owned()),
+        fuel => Ok(fuel),
+    }
+}
+
+fn memory(text: &str) -> Result<u64, String> {
+    use packetscript_abi::{border::MEMORY_MIN, names::format_amount};
+    match amount(text)? {
+        bytes if bytes < MEMORY_MIN => Err(format!("at least {}", format_amount(MEMORY_MIN))),
+        bytes => Ok(bytes),
+    }
 }
 
 fn amount(text: &str) -> Result<u64, String> {

@@ -5,10 +5,12 @@ use crate::cases::Frame;
 use crate::error::{Error, Result};
 use crate::lint;
 use crate::script;
+use packetscript_abi::border;
 use packetscript_abi::source::{Bundle, Chunk as Text, required};
 use packetscript_engine::compiler::Chunk;
 use packetscript_engine::host::frame::{self, Tcp, flag};
-use packetscript_engine::host::user::UserPacket;
+use packetscript_engine::host::now_ms;
+use packetscript_engine::host::user::{UserPacket, set_clock};
 use packetscript_engine::packet::verdict::{self, ANSWERS, QUEUE_BYPASS, Verdict};
 use packetscript_engine::user::{self, Environment, Program, Settings};
 use std::cell::RefCell;
@@ -101,7 +103,41 @@ pub fn run_plain(
 /// A script that lives: its globals, and what it printed.
 pub struct Instance {
     environment: Environment,
+    fuel: u64,
     printed: Rc<RefCell<Vec<String>>>,
+}
+
+/// What bounds a script, as options of a rule do.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Fuel of a packet.
+    pub fuel: u64,
+    /// Bytes of live memory.
+    pub memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            fuel: border::FUEL_DEFAULT,
+            memory: border::MEMORY_DEFAULT,
+        }
+    }
+}
+
+/// A function that packets are given to.
+#[derive(Debug, Clone, Copy)]
+pub struct Function(u32);
+
+/// What came of a stretch of time.
+#[derive(Debug, Default)]
+pub struct Passed {
+    /// Timers that ran.
+    pub runs: u64,
+    /// Errors of timers, with their tracebacks.
+    pub errors: Vec<String>,
+    /// Whether there were too many to run all.
+    pub hurried: bool,
 }
 
 /// What came of a packet.
@@ -115,8 +151,13 @@ pub struct Outcome {
 }
 
 impl Instance {
-    /// Compiles and runs the top level.
+    /// Compiles and runs the top level, with the limits that a rule has by default.
     pub fn new(bundle: &Bundle, args: &[(String, String)]) -> Result<Self> {
+        Self::limited(bundle, args, Limits::default())
+    }
+
+    /// Compiles and runs the top level.
+    pub fn limited(bundle: &Bundle, args: &[(String, String)], limits: Limits) -> Result<Self> {
         let program = compile(bundle)?;
         let printed = Rc::new(RefCell::new(Vec::new()));
         let sink = Rc::clone(&printed);
@@ -127,12 +168,15 @@ impl Instance {
         let settings = Settings {
             args: args.to_vec(),
             print,
+            memory: limits.memory,
+            packet_fuel: limits.fuel,
             ..Settings::default()
         };
         let environment =
             Environment::new(program, settings).map_err(|text| script_error(bundle, &text))?;
         Ok(Self {
             environment,
+            fuel: limits.fuel,
             printed,
         })
     }
@@ -155,21 +199,60 @@ impl Instance {
             .collect())
     }
 
-    /// Gives a packet to a function.
+    /// Looks a function up, once, as a rule does.
+    pub fn function(&mut self, name: &str) -> Result<Function> {
+        let handle = self.environment.bind(name).map_err(Error::Data)?;
+        Ok(Function(handle))
+    }
+
+    /// Gives a packet to a function by its name.
     pub fn run(&mut self, function: &str, packet: &mut UserPacket) -> Result<Outcome> {
-        let handle = self.environment.bind(function).map_err(Error::Data)?;
+        let function = self.function(function)?;
+        Ok(self.give(function, packet))
+    }
+
+    /// Gives a packet to a function.
+    pub fn give(&mut self, function: Function, packet: &mut UserPacket) -> Outcome {
+        let Function(handle) = function;
         let outcome = self.environment.run(handle, packet, 0);
         let reason = match &outcome.verdict {
             Ok(result) if result.reason > 0 => Some(self.environment.reason(result.reason - 1)),
             _ => None,
         };
-        Ok(Outcome {
+        Outcome {
             verdict: outcome
                 .verdict
                 .map(|result| written(result.verdict, result.operand)),
             reason,
             fuel: outcome.fuel,
-        })
+        }
+    }
+
+    /// Moves the clock on and runs the timers that are due meanwhile, each at its time, but at most `runs` of them
+    /// and for as much fuel as a top level has: what a timer of a millisecond does in a day of nothing, nobody wants
+    /// to wait for. Then the rest of the time passes at once, as if the machine had slept.
+    pub fn pass(&mut self, ms: u64, runs: u64) -> Passed {
+        let mut passed = Passed::default();
+        let mut fuel = 0;
+        while let Some(due) = self.environment.next_timer().filter(|due| *due <= ms) {
+            if passed.runs == runs || fuel > border::LOAD_FUEL_DEFAULT {
+                passed.hurried = true;
+                break;
+            }
+            set_clock(Some(due.max(now_ms())));
+            match self.environment.run_timer() {
+                Some(Ok(used)) => fuel += used,
+                Some(Err(error)) => {
+                    // It may have used all that it had.
+                    fuel += self.fuel;
+                    passed.errors.push(error);
+                }
+                None => break,
+            }
+            passed.runs += 1;
+        }
+        set_clock(Some(ms.max(now_ms())));
+        passed
     }
 
     /// Moves the clock on and runs the timers that are due meanwhile; gives their errors.
@@ -198,8 +281,12 @@ fn written(code: u32, operand: u32) -> String {
         return format!("QUEUE({}{bypass})", operand & 0xffff);
     }
     if code == Verdict::Reject as u32 {
-        let answer = ANSWERS.get(operand as usize).copied().unwrap_or("?");
-        return format!("REJECT(\"{answer}\")");
+        // 0 is REJECT without an answer of its own.
+        let answer = (operand as usize).checked_sub(1).map(|at| ANSWERS.get(at));
+        return match answer {
+            Some(answer) => format!("REJECT(\"{}\")", answer.copied().unwrap_or("?")),
+            None => name.to_owned(),
+        };
     }
     name.to_owned()
 }
@@ -301,4 +388,25 @@ pub fn zoo() -> Vec<(String, UserPacket)> {
     );
     zoo.push(("ARP request".to_owned(), UserPacket::new(&arp)));
     zoo
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What REJECT answers is counted from 1, for 0 is REJECT alone: each was shown as the one behind it.
+    #[test]
+    fn verdicts_are_written_as_scripts_write_them() {
+        let reject = Verdict::Reject as u32;
+        assert_eq!(written(reject, 0), "REJECT");
+        for (at, answer) in ANSWERS.iter().enumerate() {
+            let shown = format!("REJECT(\"{answer}\")");
+            assert_eq!(written(reject, at as u32 + 1), shown);
+        }
+        let queue = Verdict::Queue as u32;
+        assert_eq!(written(queue, 7), "QUEUE(7)");
+        assert_eq!(written(queue, 7 | QUEUE_BYPASS), "QUEUE(7, \"bypass\")");
+        assert_eq!(written(Verdict::Drop as u32, 0), "DROP");
+        assert_eq!(written(Verdict::Continue as u32, 0), "CONTINUE");
+    }
 }

@@ -51,7 +51,7 @@ pub fn run(args: &cli::Check) -> Result<()> {
 }
 
 /// `KEY=VALUE` in two parts.
-fn arguments(args: &[String]) -> Result<Vec<(String, String)>> {
+pub(super) fn arguments(args: &[String]) -> Result<Vec<(String, String)>> {
     args.iter()
         .map(|argument| {
             packetscript_abi::names::check_argument(argument).map_err(Error::Data)?;

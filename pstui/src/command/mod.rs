@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod lua;
 pub mod manifest;
 pub mod record;
+pub mod run;
 pub mod status;
 pub mod test;
 
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> ExitCode {
         ),
         Some(Command::Check(args)) => (args.json.json, check::run(&args)),
         Some(Command::Lua(args)) => (false, lua::run(&args)),
+        Some(Command::Run(args)) => (args.json.json, run::run(&args)),
         Some(Command::Test(args)) => (args.json.json, test::run(&args)),
         Some(Command::Apply(args)) => (args.json.json, manifest::apply(source(None), &args)),
         Some(Command::Export(args)) => (args.json.json, manifest::export(source(None), &args)),

@@ -65,6 +65,7 @@ pub fn write(output: Output) {
 
 std::thread_local! {
     static CLOCK: Cell<Option<u64>> = const { Cell::new(None) };
+    static EPOCH: Cell<Option<u64>> = const { Cell::new(None) };
     static BREATHS: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
@@ -92,6 +93,12 @@ pub(super) fn ps_host_breathe() -> bool {
 /// Stops this thread's clock at `ms`, for tests of time-outs; `None` lets it run again.
 pub fn set_clock(ms: Option<u64>) {
     CLOCK.with(|clock| clock.set(ms));
+}
+
+/// Says what time of day it was when this thread's clock stood at 0, in milliseconds since the epoch, for captures that
+/// are played back: `os.time` and `os.date` go with the clock then. `None`: the system knows the time.
+pub fn set_epoch(ms: Option<u64>) {
+    EPOCH.with(|epoch| epoch.set(ms));
 }
 
 /// A packet with everything the shim would know about it.
@@ -238,6 +245,12 @@ impl UserPacket {
         self.state.raw.more.get_mut().vlan = 0x10000 | u32::from(tci);
         self
     }
+    /// Sets to whom it was sent (`PACKET_*`).
+    #[must_use]
+    pub fn with_kind(mut self, pkttype: u8) -> Self {
+        self.state.raw.more.get_mut().pkttype = pkttype;
+        self
+    }
     /// Sets the interface that it came in by.
     #[must_use]
     pub fn with_input(mut self, index: u32, name: &str) -> Self {
@@ -374,6 +387,9 @@ pub(super) fn cpu_seconds() -> f64 {
 }
 
 pub(in crate::host) fn ps_host_unix_time() -> i64 {
+    if let Some(epoch) = EPOCH.with(Cell::get) {
+        return (epoch.saturating_add(ps_host_now_ms()) / 1000) as i64;
+    }
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs() as i64)
