@@ -106,5 +106,17 @@ impl Error {
     }
 }
 
+impl From<packetscript_capture::Error> for Error {
+    fn from(error: packetscript_capture::Error) -> Self {
+        match error {
+            packetscript_capture::Error::Io { name, why } => Self::File {
+                path: name.into(),
+                why,
+            },
+            packetscript_capture::Error::Data(text) => Self::Data(text),
+        }
+    }
+}
+
 /// A result with [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;

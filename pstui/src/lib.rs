@@ -5,13 +5,11 @@
 //! - [`source`]: where that comes from, live or recorded, and where verbs go
 //! - [`console`]: the interactive part, a core without input or output and a thin runner
 //! - [`command`]: a module for each subcommand, on the command line of [`cli`]
-//! - [`capture`]: files of captured packets, for `pstui run`
 //! - [`error`]: what can go wrong, what to do about it, exit statuses
 
 // What is shown has three digits; what is exact stays an integer.
 #![allow(clippy::cast_precision_loss)]
 
-pub mod capture;
 pub mod cases;
 pub mod cli;
 pub mod command;

@@ -2,7 +2,7 @@
 //! `pstui run` as a shell sees it.
 
 use crate::make::{self, ETHERNET, Order, RAW, ethernet, udp};
-use pstui::capture::read::Reader;
+use packetscript_capture::read::Reader;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;

@@ -139,6 +139,12 @@ pub const TARGETS: &[Target] = &[
         targets::border::run,
         "what the kernel says: /proc lines and netlink messages",
     ),
+    of(
+        "capture",
+        400,
+        targets::capture::run,
+        "any bytes as pcap or pcapng, whole and in pieces, and written again",
+    ),
 ];
 
 /// The target of a name.

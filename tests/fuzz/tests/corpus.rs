@@ -53,4 +53,5 @@ macro_rules! targets {
 
 targets! {
     compiler vm image patterns format pack number utf8 dns tls http tftp hello store packet define border
+    capture
 }

@@ -2,8 +2,8 @@
 //! What `pstui run` says while it runs: lines of text, or one JSON document that is written as it grows.
 
 use super::brief::Brief;
-use crate::capture::Packet;
 use crate::error::{Error, Result};
+use packetscript_capture::Packet;
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What came of a capture's packets, in numbers whose memory does not grow with the packets.
 
-use crate::capture::link::EtherType;
 use crate::cli::OnError;
+use packetscript_capture::link::EtherType;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -2,6 +2,7 @@
 //! The targets, a file for each of them or for those that are alike.
 
 pub mod border;
+pub mod capture;
 pub mod compiler;
 pub mod define;
 pub mod dissect;

@@ -8,9 +8,30 @@
 //! Headers and blocks are parsed by the crate `pcap-parser`, out of a buffer of one size that is kept here: a
 //! capture that comes out of a pipe in small pieces is read like any other, and memory does not grow with it.
 
+#![forbid(unsafe_code)]
+
 pub mod link;
 pub mod read;
 pub mod write;
+
+/// Why a capture cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The system does not let it be read.
+    #[error("{name}: {why}")]
+    Io {
+        /// What messages call the capture.
+        name: String,
+        /// The system's reason.
+        why: String,
+    },
+    /// It is none, or damaged; packet and byte are in the text.
+    #[error("{0}")]
+    Data(String),
+}
+
+/// A result with [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
 
 /// The longest packet that is read, as in libpcap.
 pub const PACKET_MAX: usize = 256 << 10;

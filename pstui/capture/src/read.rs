@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reading: pcap with micro- and nanoseconds, and pcapng.
 
-use super::link::{self, LinkType};
-use super::{PACKET_MAX, Packet};
-use crate::error::{Error, Result};
+use crate::link::{self, LinkType};
+use crate::{Error, PACKET_MAX, Packet, Result};
 use pcap_parser::nom::{self, Needed};
 use pcap_parser::traits::PcapNGPacketBlock as _;
 use pcap_parser::{LegacyPcapBlock, OptionCode, PcapError, PcapNGOption};
@@ -164,7 +163,7 @@ impl<R: Read> Reader<R> {
                 Ok(0) => self.ended = true,
                 Ok(more) => self.end += more,
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
-                Err(why) => return Err(Error::file(&self.name, &why)),
+                Err(why) => return Err(self.refused(&why)),
             }
         }
         Ok(self.end - self.start >= count)
@@ -184,6 +183,16 @@ impl<R: Read> Reader<R> {
     }
 
     // --- what is wrong -----------------------------------------------------------------------------
+
+    fn refused(&self, why: &std::io::Error) -> Error {
+        // "(os error 2)" helps nobody.
+        let text = why.to_string();
+        let why = text.split(" (os error").next().unwrap_or(&text).to_owned();
+        Error::Io {
+            name: self.name.clone(),
+            why,
+        }
+    }
 
     fn damaged(&self, what: &str) -> Error {
         let (name, packet, byte) = (&self.name, self.number + 1, self.consumed);
@@ -209,7 +218,7 @@ impl<R: Read> Reader<R> {
         let compressed = [
             (&[0x1f, 0x8b][..], "gzip", "zcat"),
             (&[0x28, 0xb5, 0x2f, 0xfd], "zstd", "zstdcat"),
-            (&[0xfd, b'7', b'z', b'X', b'Z'], "xz", "xzcat"),
+            (&[0xfd, b'7', b'z', b'X'], "xz", "xzcat"),
             (b"BZh", "bzip2", "bzcat"),
         ];
         if start.is_empty() {

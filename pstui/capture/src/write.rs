@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Writing: pcap, in this machine's byte order.
 
-use super::PACKET_MAX;
+use crate::PACKET_MAX;
 use std::io::{self, Write};
 
 /// A capture that is being written.
