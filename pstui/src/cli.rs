@@ -218,7 +218,7 @@ pub struct Check {
 /// Options of `lua`.
 #[derive(Debug, Args)]
 pub struct Lua {
-    /// Run this text; a FILE.lua that follows runs after it
+    /// Run this text; a FILE that follows runs after it
     #[arg(short = 'e', value_name = "CHUNK")]
     pub execute: Vec<String>,
     /// Print what the compiler makes of it instead of running it

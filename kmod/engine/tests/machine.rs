@@ -236,6 +236,12 @@ fn inspect() {
     same("inspect.lua", include_str!("machine/inspect.lua"));
 }
 
+/// A script that changes what strings do in arithmetic would be ignored.
+#[test]
+fn coercions() {
+    same("coercions.lua", include_str!("machine/coercions.lua"));
+}
+
 #[test]
 fn boundaries() {
     same("boundaries.lua", include_str!("machine/boundaries.lua"));

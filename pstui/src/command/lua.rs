@@ -50,20 +50,13 @@ impl Printer {
 pub fn run(args: &cli::Lua) -> Result<()> {
     let mut first: Vec<&[u8]> = args.execute.iter().map(String::as_bytes).collect();
     let script = args.rest.split_first();
-    let follows = script.is_some_and(|(file, _)| {
-        let file = Path::new(file);
-        file == Path::new("-") || file.extension().is_some_and(|end| end == "lua") && file.is_file()
-    });
-    let last = if follows { None } else { first.pop() };
+    // A script that follows is what runs last.
+    let last = if script.is_some() { None } else { first.pop() };
     let (name, text, folder, rest) = match (last, script) {
         (Some(chunk), _) => {
             let here = PathBuf::from(".");
-            (
-                "(command line)".to_owned(),
-                chunk.to_vec(),
-                here,
-                args.rest.as_slice(),
-            )
+            let name = "(command line)".to_owned();
+            (name, chunk.to_vec(), here, args.rest.as_slice())
         }
         (None, Some((file, rest))) if file == "-" => {
             let mut text = Vec::new();

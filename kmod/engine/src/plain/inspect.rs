@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `debug.getinfo`, and metatables without asking them.
+//! `debug.getinfo`, the registry, user values, and metatables without asking them.
 
-use super::give;
+use super::{field, give};
 use crate::bytecode::image::Proto;
+use crate::memory::OutOfMemory;
 use crate::memory::cell::Kind;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::error::{Bytes, Raise};
@@ -32,6 +33,35 @@ pub fn in_thread<T>(
     });
     vm.return_to(place);
     seen
+}
+
+/// The registry's handle: the first that there is.
+const REGISTRY: u32 = 0;
+
+/// Makes the registry, with what scripts may expect to find in it.
+pub fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
+    let registry = vm.heap.new_table(2, 2)?;
+    let main = Value::object(Tag::Thread, vm.library.main);
+    vm.heap.set_int(registry, 1, main)?;
+    vm.heap
+        .set_int(registry, 2, Value::object(Tag::Table, globals))?;
+    let loaded = Value::object(Tag::Table, vm.loaded());
+    for (name, v) in [
+        (&b"_LOADED"[..], loaded),
+        (b"_PRELOAD", field(vm, b"package", b"preload")),
+    ] {
+        let key = vm.shared_string(name)?;
+        vm.heap.set(registry, key, v)?;
+    }
+    let handle = vm.add_handle(Value::object(Tag::Table, registry));
+    debug_assert_eq!(handle, REGISTRY);
+    Ok(())
+}
+
+/// `debug.getregistry()`.
+pub fn getregistry(vm: &mut Vm, _: Args) -> Result<Step, Raise> {
+    let registry = vm.handle(REGISTRY);
+    give(vm, registry)
 }
 
 /// The coroutine that an optional first argument names, and how many arguments that takes.
@@ -264,6 +294,12 @@ pub fn setmetatable(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         vm.set_type_metatable(tag, meta);
     }
     give(vm, v)
+}
+
+/// `debug.setcstacklimit(limit)`: the limit stays as it is, as since Lua 5.4.3.
+pub fn setcstacklimit(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.check_int(&f, 0)?;
+    give(vm, Value::int(200))
 }
 
 // --- user values --------------------------------------------------------------------------------

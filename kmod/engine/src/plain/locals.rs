@@ -45,8 +45,18 @@ fn find_vararg(vm: &Vm, depth: u32, number: i64) -> Option<(Name, u32)> {
         .then(|| (Name::new(b"(vararg)"), frame.first_vararg() + number - 1))
 }
 
+/// An argument of a native function.
+fn find_argument(vm: &Vm, depth: u32, number: i64) -> Option<(Name, u32)> {
+    let frame = *vm.frame(depth);
+    let index = u32::try_from(number.checked_sub(1)?).ok()?;
+    (frame.kind != FrameKind::Host && index < frame.extra)
+        .then(|| (Name::new(b"(C temporary)"), frame.base + index))
+}
+
 fn slot(vm: &Vm, depth: u32, number: i64) -> Option<(Name, u32)> {
-    if number < 0 {
+    if vm.frame(depth).kind != FrameKind::Lua {
+        find_argument(vm, depth, number)
+    } else if number < 0 {
         find_vararg(vm, depth, number)
     } else {
         find(vm, depth, number)

@@ -38,15 +38,18 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("debug", "getmetatable"),
     ("debug", "getupvalue"),
     ("debug", "getuservalue"),
+    ("debug", "setcstacklimit"),
     ("debug", "setlocal"),
     ("debug", "setmetatable"),
     ("debug", "setupvalue"),
     ("debug", "setuservalue"),
     ("debug", "upvalueid"),
     ("debug", "upvaluejoin"),
+    ("debug", "getregistry"),
     ("", "dofile"),
     ("", "loadfile"),
     ("", "require"),
+    ("package", "loadlib"),
     ("package", "searchpath"),
     ("os", "exit"),
     ("os", "getenv"),
@@ -66,15 +69,18 @@ pub const NATIVES: &[NativeDef] = &[
     NativeDef::hidden("debug.getmetatable", inspect::getmetatable),
     NativeDef::hidden("debug.getupvalue", locals::getupvalue),
     NativeDef::hidden("debug.getuservalue", inspect::getuservalue),
+    NativeDef::hidden("debug.setcstacklimit", inspect::setcstacklimit),
     NativeDef::hidden("debug.setlocal", locals::setlocal),
     NativeDef::hidden("debug.setmetatable", inspect::setmetatable),
     NativeDef::hidden("debug.setupvalue", locals::setupvalue),
     NativeDef::hidden("debug.setuservalue", inspect::setuservalue),
     NativeDef::hidden("debug.upvalueid", locals::upvalueid),
     NativeDef::hidden("debug.upvaluejoin", locals::upvaluejoin),
+    NativeDef::hidden("debug.getregistry", inspect::getregistry),
     NativeDef::hidden("dofile", modules::dofile).yieldable(),
     NativeDef::hidden("loadfile", modules::loadfile),
     NativeDef::hidden("require", modules::require),
+    NativeDef::hidden("package.loadlib", modules::loadlib),
     NativeDef::hidden("package.searchpath", modules::searchpath),
     NativeDef::hidden("os.exit", exit),
     NativeDef::hidden("os.getenv", getenv),
@@ -153,7 +159,8 @@ fn open(vm: &mut Vm, globals: Ref) -> Result<(), OutOfMemory> {
         vm.heap.set(to, key, native(lib::PLAIN, i))?;
     }
     streams::open(vm, io)?;
-    modules::open(vm)
+    modules::open(vm)?;
+    inspect::open(vm, globals)
 }
 
 /// A field of a library's table. A script may have put another one in its place among the globals.

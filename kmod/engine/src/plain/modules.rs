@@ -45,6 +45,18 @@ pub fn open(vm: &mut Vm) -> Result<(), OutOfMemory> {
         .set(package, key, Value::object(Tag::Table, searchers))
 }
 
+/// `package.loadlib(path, name)`: nil, since there are no libraries of C.
+pub fn loadlib(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
+    vm.check_str(&f, 0)?;
+    vm.check_str(&f, 1)?;
+    let why = vm.new_string(b"dynamic libraries not enabled; check your Lua installation")?;
+    let what = vm.new_string(b"absent")?;
+    for v in [Value::NIL, why, what] {
+        vm.push(v)?;
+    }
+    Ok(Step::Return(3))
+}
+
 /// Modules are looked for beside the script, too, and there first.
 pub fn look_beside(vm: &mut Vm, script: &[u8]) -> Result<(), Raise> {
     let package = vm.raw_get_str(vm.loaded(), b"package");

@@ -36,6 +36,8 @@ pub fn run(vm: &mut Vm, line: &CommandLine) -> Result<(), Vec<u8>> {
 
 fn start(vm: &mut Vm, line: &CommandLine) -> Result<Option<Vec<u8>>, Raise> {
     super::modules::look_beside(vm, line.script)?;
+    // As the command begins, unlike a host that runs Lua.
+    vm.library.generational = true;
     let t = vm.new_table(line.args.len() as u32, 1)?;
     let globals = Value::object(Tag::Table, vm.globals());
     vm.raw_set_str(vm.globals(), b"arg", Value::object(Tag::Table, t))?;

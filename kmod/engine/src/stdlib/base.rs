@@ -530,10 +530,10 @@ fn collectgarbage(vm: &mut Vm, f: Args) -> Result<Step, Raise> {
         b"count" => Value::float(vm.heap.usage().live as f64 / 1024.0),
         b"step" => {
             let kilobytes = vm.opt_int(&f, 1, 0)?;
-            // A step of a generational collector is a collection.
+            // A step of a generational collector is a collection, and no cycle ends with it.
             let finished = if vm.library.generational {
                 vm.collect();
-                true
+                false
             } else {
                 vm.collect_some(u64::try_from(kilobytes).unwrap_or(0))
             };

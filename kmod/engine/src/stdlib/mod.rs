@@ -11,6 +11,7 @@
 
 pub mod base;
 mod calendar;
+pub(crate) mod coercion;
 pub mod coroutine;
 pub mod debug;
 mod directive;

@@ -3,7 +3,7 @@
 //! `packing`.
 
 use super::pack::MAX_SIZE;
-use super::{bulk, bytewise, format, matching, packing, position_end, position_start};
+use super::{bulk, bytewise, coercion, format, matching, packing, position_end, position_start};
 use crate::memory::OutOfMemory;
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
@@ -29,6 +29,14 @@ pub const NATIVES: &[NativeDef] = &[
     NativeDef::new("unpack", packing::unpack),
     NativeDef::new("upper", upper),
     NativeDef::hidden("for iterator", matching::gmatch_next),
+    NativeDef::hidden("__add", coercion::metamethod::<0>),
+    NativeDef::hidden("__sub", coercion::metamethod::<1>),
+    NativeDef::hidden("__mul", coercion::metamethod::<2>),
+    NativeDef::hidden("__mod", coercion::metamethod::<3>),
+    NativeDef::hidden("__pow", coercion::metamethod::<4>),
+    NativeDef::hidden("__div", coercion::metamethod::<5>),
+    NativeDef::hidden("__idiv", coercion::metamethod::<6>),
+    NativeDef::hidden("__unm", coercion::metamethod::<7>),
 ];
 
 /// `string`.
@@ -38,11 +46,17 @@ pub const LIBRARY: Library = Library {
     open: Some(open),
 };
 
-/// Strings index into `string`.
+/// Strings index into `string`, and are numbers to arithmetic where they can be.
 fn open(vm: &mut Vm, table: Ref) -> Result<(), OutOfMemory> {
-    let meta = vm.heap.new_table(0, 1)?;
+    let meta = vm
+        .heap
+        .new_table(0, const { 1 + coercion::EVENTS.len() as u32 })?;
     let key = vm.shared_string(b"__index")?;
     vm.heap.set(meta, key, Value::object(Tag::Table, table))?;
+    for event in coercion::EVENTS {
+        let key = vm.shared_string(event.name().as_bytes())?;
+        vm.heap.set(meta, key, coercion::of(event))?;
+    }
     vm.set_type_metatable(Tag::Str, meta);
     Ok(())
 }

@@ -102,6 +102,11 @@ impl Event {
         "__metatable",
     ];
 
+    /// The field's name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.get(self as usize).copied().unwrap_or("")
+    }
+
     /// Whether metatables remember its absence.
     #[inline(always)]
     pub const fn is_cached(self) -> bool {

@@ -55,7 +55,7 @@ mod index;
 mod meta;
 pub mod names;
 pub mod native;
-mod operate;
+pub(crate) mod operate;
 mod run;
 mod slow;
 mod sorting;

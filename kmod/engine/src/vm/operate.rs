@@ -10,6 +10,7 @@ use super::{Event, Vm};
 use crate::memory;
 use crate::memory::cell::SHORT;
 use crate::number::{self, Number, arith, format};
+use crate::stdlib::coercion;
 use crate::value::{Tag, Value};
 use core::cmp::Ordering;
 
@@ -111,6 +112,14 @@ const fn is_bitwise(event: Event) -> bool {
         event,
         Event::BAnd | Event::BOr | Event::BXor | Event::Shl | Event::Shr | Event::BNot
     )
+}
+
+/// What became of operands that strings' metamethod was called for.
+pub(crate) enum Coerced {
+    /// They are numbers, and this is the result.
+    Done(Value),
+    /// They are none: this metamethod is to be called.
+    Other(Value),
 }
 
 impl Vm {
@@ -223,27 +232,44 @@ impl Vm {
             Value { tag: Tag::Nil, .. } => self.metamethod(b, event),
             meta => meta,
         };
-        // Strings are coerced by metamethods of their own, as it were, which come first on the left.
-        let text = |v: Value| matches!(v.tag, Tag::Str | Tag::Bytes);
-        if !is_bitwise(event) && (text(a) || text(b) && (meta.is_nil() || number_of(a).is_some())) {
-            let (x, y) = (self.to_number(a), self.to_number(b));
-            self.settle_up();
-            if let (Some(x), Some(y)) = (x, y) {
-                let (x, y) = (value_of(x), value_of(y));
-                return match compute(event, x, y) {
-                    Some(v) => Ok(self.put(dest, v)),
-                    // PUC raises this one in a metamethod of strings, which has no position.
-                    None => Err(self.zero_error(event, super::error::NOWHERE)),
-                };
-            }
-            if meta.is_nil() {
-                return Err(self.coercion_error(event, a, b));
-            }
-        }
         if meta.is_nil() {
             return Err(self.arithmetic_error(event, a, b, names));
         }
-        self.call_meta(meta, &[a, b])
+        if !coercion::is_of(meta, event) {
+            return self.call_meta(meta, &[a, b]);
+        }
+        // What strings have unless a script changes it is done without a call.
+        match self.coerce(event, a, b)? {
+            Coerced::Done(v) => Ok(self.put(dest, v)),
+            Coerced::Other(meta) => self.call_meta(meta, &[a, b]),
+        }
+    }
+
+    /// An arithmetic operator by the metamethod of strings: both operands are made numbers. When that
+    /// cannot be done, the second one's metamethod has its turn, unless that is this one again.
+    #[inline(never)]
+    pub(crate) fn coerce(&mut self, event: Event, a: Value, b: Value) -> Result<Coerced, Raise> {
+        let x = self.to_number(a);
+        let y = match event {
+            Event::Unm => x,
+            _ => self.to_number(b),
+        };
+        self.settle_up();
+        if let (Some(x), Some(y)) = (x, y) {
+            return match compute(event, value_of(x), value_of(y)) {
+                Some(v) => Ok(Coerced::Done(v)),
+                // It is raised in the metamethod, which has no position.
+                None => Err(self.zero_error(event, super::error::NOWHERE)),
+            };
+        }
+        let other = match b.tag {
+            Tag::Str | Tag::Bytes => Value::NIL,
+            _ => self.metamethod(b, event),
+        };
+        if other.is_nil() {
+            return Err(self.coercion_error(event, a, b));
+        }
+        Ok(Coerced::Other(other))
     }
 
     #[cold]
@@ -258,12 +284,9 @@ impl Vm {
     /// A string that is no number, or one beside something that is none.
     #[cold]
     fn coercion_error(&mut self, event: Event, a: Value, b: Value) -> Raise {
-        let name = Event::NAMES
-            .get(event as usize)
-            .and_then(|name| name.get(2..))
-            .unwrap_or("");
+        let name = event.name().trim_start_matches('_');
         let (x, y) = (super::error::type_name(a), super::error::type_name(b));
-        self.fault(format_args!("attempt to {name} a '{x}' with a '{y}'"))
+        self.error(format_args!("attempt to {name} a '{x}' with a '{y}'"))
     }
 
     #[cold]

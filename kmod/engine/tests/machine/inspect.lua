@@ -82,6 +82,11 @@ print(pcall(function() return id() end)) print(pcall(string.rep, id)) print((str
 debug.setmetatable(id, { __index = function(_, k) return k end, __name = "mine" })
 print(id.hello, debug.upvalueid(f2, 2).x, pcall(string.rep, id)) debug.setmetatable(id, nil)
 local weak = setmetatable({}, { __mode = "k" }) weak[id] = 1 collectgarbage() print(weak[id])
+-- The registry, arguments of functions of C, and libraries of C.
+local r = debug.getregistry()
+print(r == debug.getregistry(), r[2] == _G, r._LOADED == package.loaded, r._PRELOAD == package.preload, r[1] == coroutine.running())
+print(debug.getlocal(0, 1)) print(debug.getlocal(0, 2)) print(debug.getlocal(0, 3)) print(debug.getlocal(0, -1))
+print(debug.setcstacklimit(1000), pcall(debug.setcstacklimit, "x")) print(package.loadlib("./none.so", "f") == nil, pcall(package.loadlib))
 -- Metatables of types.
 print(debug.getmetatable("").__index == string, debug.getmetatable(1), debug.getmetatable(nil))
 print(debug.setmetatable(10, { __index = function(n, k) return k .. n end, __call = function(n, a) return n + a end, __len = function(n) return n // 2 end }))
