@@ -332,6 +332,28 @@ fn a_hello_is_seen_in_any_number_of_records() {
     assert_eq!(see(&mut script, segment(3, odd.len() as u32, b"more")), "-");
 }
 
+/// A copy of a long message was taken for one that goes on in the next segment.
+#[test]
+fn a_long_segment_is_the_same_in_pieces_of_memory_and_in_one() {
+    let whole = hello("split.example", 2000, 2100);
+    assert!(whole.len() > 4096);
+    for segments in [&whole[..], &whole[..4100], &whole[..4096], &whole[..2100]] {
+        let seen: Vec<_> = [usize::MAX, 60]
+            .into_iter()
+            .map(|linear| {
+                let mut script = load(WATCH).unwrap();
+                [
+                    (0, segments),
+                    (segments.len() as u32 / 2, &whole[segments.len() / 2..]),
+                ]
+                .map(|(seq, bytes)| segment(1, seq, bytes).with_linear(linear))
+                .map(|mut packet| script.run(&mut packet).unwrap().2.unwrap())
+            })
+            .collect();
+        assert_eq!(seen[0], seen[1], "{}", segments.len());
+    }
+}
+
 #[test]
 fn segments_that_come_twice_late_or_never() {
     set_clock(Some(1000));

@@ -213,7 +213,9 @@ fn view(vm: &mut Vm, kind: Kind) -> Result<Value, Raise> {
 fn hello(vm: &mut Vm, from: u32, message: Value) -> Result<Value, Raise> {
     let bytes = vm.bytes(message);
     if tls::is_hello(bytes) {
-        if tls::reach(bytes) == tls::Reach::Open {
+        // One of which more is here than can be kept does not wait, whether it was copied or not.
+        let here = vm.packet.places.end.saturating_sub(from);
+        if here <= COPIED && tls::reach(bytes) == tls::Reach::Open {
             split::begin(vm, message)?;
         }
         return Ok(vm.packet.view(Kind::Tls, from));

@@ -97,7 +97,6 @@ pub(super) fn begin(vm: &mut Vm, message: Value) -> Result<(), Raise> {
     };
     let now = host::now_ms();
     let payload = vm.bytes(message);
-    let payload = payload.get(..LONGEST).unwrap_or(payload);
     let cost = payload.len() as u64 / 64;
     with(vm, store, |store| {
         let known = state(store, &flow, now);
