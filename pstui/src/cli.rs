@@ -92,6 +92,10 @@ pub enum Command {
     /// Run plain Lua on the engine
     Lua(Lua),
     /// Give the packets of a capture to a script, in user space
+    ///
+    /// Every IPv4 and IPv6 packet goes to the script as it would from a rule, in the order of the file; its clock and its
+    /// timers follow the packets' time stamps. What it prints, its errors and a summary come out. An error counts as DROP
+    /// unless --on-error says otherwise. Links: Ethernet with VLAN tags, raw IP, Linux cooked, BSD loopback.
     Run(Run),
     /// Run tests written in Lua against scripts
     Test(Test),
@@ -245,11 +249,6 @@ pub struct Lua {
 
 /// Options of `run`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Every IPv4 and IPv6 packet goes to the script as it would from a rule, in the order of the file; its clock and its \
-                  timers follow the packets' time stamps. What it prints, its errors and a summary come out. An error counts as \
-                  DROP unless --on-error says otherwise. Links: Ethernet with VLAN tags, raw IP, Linux cooked, BSD loopback."
-)]
 pub struct Run {
     /// The script
     pub file: PathBuf,

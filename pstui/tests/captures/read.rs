@@ -80,6 +80,19 @@ fn pcap_in_both_orders_and_units() {
     }
 }
 
+/// Patched kernels of the nineties wrote eight bytes more before each packet.
+#[test]
+fn the_modified_pcap_has_longer_heads() {
+    let (order, data) = (Order::Little, udp(53, b"text"));
+    let mut file = make::head(order, false, RAW);
+    file[..4].copy_from_slice(&order.u32(0xa1b2_cd34));
+    let record = make::record(order, (7, 8), data.len(), &data);
+    file.extend([&record[..16], &[0xee; 8], &record[16..]].concat());
+    let expected: Vec<Kept> = vec![(1, RAW, 7_000_008_000, data.len() as u32, data)];
+    assert_eq!(whole(&file), expected);
+    assert_eq!(read(Trickle(&file)), (expected, None));
+}
+
 /// A link type's upper bits say how long a frame's checksum is.
 #[test]
 fn a_frames_checksum_is_no_part_of_the_link_type() {
