@@ -12,6 +12,7 @@ use crate::vm::error::Raise;
 
 /// Writes a number or a flag of a header, if that is neither an error nor changes a string that a script
 /// has. `false` says nothing: the packet is as it was, or [`assign`] will say what is wrong with it.
+#[inline(always)]
 pub fn quick(vm: &mut Vm, field: &Field, value: Value) -> bool {
     let n = match (field.what, value.tag) {
         (What::Int, Tag::Int) => u32::try_from(value.as_int()).ok(),
@@ -27,8 +28,13 @@ pub fn quick(vm: &mut Vm, field: &Field, value: Value) -> bool {
     if let Some(bits) = field.v4.filter(|bits| bits.header == Header::V4)
         && vm.packet.hand.has(Header::V4)
     {
-        return n <= bits.mask() && vm.packet.put_v4(bits, n).is_ok();
+        return n <= bits.mask() && vm.packet.put_v4(bits, n);
     }
+    put(vm, field, n)
+}
+
+#[inline(never)]
+fn put(vm: &mut Vm, field: &Field, n: u32) -> bool {
     vm.packet.locate();
     let bits = vm.packet.bits(field).filter(|bits| n <= bits.mask());
     let done = bits.and_then(|bits| vm.packet.put_bits(bits, n));

@@ -103,11 +103,7 @@ pub struct Bits {
 impl Bits {
     /// The mask of the field, moved to the low end.
     pub const fn mask(self) -> u32 {
-        if self.width >= 32 {
-            u32::MAX
-        } else {
-            (1_u32 << self.width).wrapping_sub(1)
-        }
+        1_u64.wrapping_shl(self.width as u32).wrapping_sub(1) as u32
     }
 }
 

@@ -190,6 +190,14 @@ impl Current {
         self.load(path)
     }
 
+    /// Whether a path is read from a window, where the packet has the header.
+    #[inline(always)]
+    pub fn has_window(&self, path: u16) -> bool {
+        self.hot
+            .get(usize::from(path as u8))
+            .is_some_and(|hot| hot.tag != Tag::Nil)
+    }
+
     /// The same, after windows were tried.
     #[inline(always)]
     pub fn fast_field(&mut self, path: u16) -> Option<Value> {
@@ -199,7 +207,7 @@ impl Current {
         }
         self.look();
         match self.load(path) {
-            None => self.load_rest(path),
+            None => self.lacks(path).then_some(Value::NIL),
             loaded => loaded,
         }
     }
@@ -270,20 +278,17 @@ impl Current {
 
     /// Windows are tried when the first field of a packet is asked for.
     #[inline(always)]
-    fn look(&mut self) {
+    pub fn look(&mut self) {
         if self.hand.known == Known::Nothing {
             self.try_windows();
         }
     }
 
-    /// A field that no window shows: nil when it is a part that is not there.
-    #[inline(never)]
-    fn load_rest(&self, path: u16) -> Option<Value> {
-        let part = self
-            .hot
-            .get(usize::from(path as u8))
-            .is_some_and(|hot| hot.tag == Tag::Packet);
-        (self.hand.complete && part).then_some(Value::NIL)
+    /// Whether a path that no window shows is a part that is not there.
+    #[inline(always)]
+    pub fn lacks(&self, path: u16) -> bool {
+        let hot = self.hot.get(usize::from(path as u8));
+        self.hand.complete && hot.is_some_and(|hot| hot.tag == Tag::Packet)
     }
 
     /// Two bytes of the packet, as a big-endian number.

@@ -185,9 +185,14 @@ impl Current {
         Ok(())
     }
 
-    /// Writes a field of an IPv4 header that is open.
-    #[inline]
-    pub fn put_v4(&mut self, bits: Bits, n: u32) -> Result<(), Refused> {
+    /// Writes a field of an IPv4 header that is open; false when it cannot be written.
+    #[inline(never)]
+    pub fn put_v4(&mut self, bits: Bits, n: u32) -> bool {
+        self.put_open(bits, n).is_ok()
+    }
+
+    #[inline(always)]
+    fn put_open(&mut self, bits: Bits, n: u32) -> Result<(), Refused> {
         let at = self.hand.offset(Header::V4).ok_or(Refused)?;
         self.unlocate();
         let data = self.hand.writable(at.wrapping_add(20))?;
@@ -195,17 +200,19 @@ impl Current {
         let header = header.first_chunk_mut::<20>().ok_or(Refused)?;
         let (words, _) = header.as_chunks_mut::<4>();
         let word = words.get_mut(usize::from(bits.word)).ok_or(Refused)?;
-        let old = u32::from_be_bytes(*word);
-        let shift = u32::from(bits.shift);
-        let new = old & !bits.mask().unbounded_shl(shift) | n.unbounded_shl(shift);
-        *word = new.to_be_bytes();
-        let halves = |word: u32| Sum(0).word((word >> 16) as u16).word(word as u16);
-        let check = updated(
-            u16::from_be_bytes([header[10], header[11]]),
-            halves(old),
-            halves(new),
-        );
-        [header[10], header[11]] = check.to_be_bytes();
+        // The sum of swapped words is the swapped sum (RFC 1071): all of it stays in network order.
+        let in_word = |n: u32| n.wrapping_shl(u32::from(bits.shift)).to_be();
+        let old = u32::from_ne_bytes(*word);
+        let new = old & !in_word(bits.mask()) | in_word(n);
+        *word = new.to_ne_bytes();
+        let halves = |word: u32| (word >> 16).wrapping_add(word & 0xffff);
+        let check = u16::from_ne_bytes([header[10], header[11]]);
+        let sum = halves(!old)
+            .wrapping_add(halves(new))
+            .wrapping_add(u32::from(!check));
+        // Five halves: what is carried over is less than five, and then at most one.
+        let check = !halves(halves(sum)) as u16;
+        [header[10], header[11]] = check.to_ne_bytes();
         Ok(())
     }
 

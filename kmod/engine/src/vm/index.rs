@@ -216,15 +216,32 @@ impl Vm {
                 unsafe { *to = v };
                 true
             }
-            None => self.packet_field_rest(o, path, to),
+            None if self.packet.has_window(path) => self.packet_field_looked(o, path, to),
+            None => self.packet_field_far(o, path, to),
         }
     }
 
-    /// The same of a packet of which nothing was asked yet, or of what is not in a window.
+    /// The same of a packet of which nothing was asked yet, or of what it does not have.
     #[inline(never)]
-    fn packet_field_rest(&mut self, o: &Value, path: u16, to: *mut Value) -> bool {
-        let loaded = self.packet.fast_field(path);
-        match loaded.or_else(|| packet::access::quick(self, *o, path)) {
+    fn packet_field_looked(&mut self, o: &Value, path: u16, to: *mut Value) -> bool {
+        self.packet.look();
+        if let Some(v) = self.packet.open_field(path) {
+            // SAFETY: a register.
+            unsafe { *to = v };
+            return true;
+        }
+        if self.packet.lacks(path) {
+            // SAFETY: a register.
+            unsafe { *to = Value::NIL };
+            return true;
+        }
+        self.packet_field_far(o, path, to)
+    }
+
+    /// The same of what is in no window.
+    #[inline(never)]
+    fn packet_field_far(&mut self, o: &Value, path: u16, to: *mut Value) -> bool {
+        match packet::access::quick(self, *o, path) {
             Some(v) => {
                 // SAFETY: a register.
                 unsafe { *to = v };

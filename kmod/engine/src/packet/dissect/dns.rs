@@ -124,8 +124,8 @@ pub fn name(message: &[u8], at: usize, name: &mut Name) -> Option<usize> {
 
 /// The labels of a name, each behind its length, if no part of them is elsewhere in the message and
 /// the name is no longer than names are; without the root's.
-pub fn labels(message: &[u8], at: usize) -> Option<&[u8]> {
-    let name = message.get(at..)?;
+#[inline(always)]
+fn labels(name: &[u8]) -> Option<&[u8]> {
     let mut end = 0_usize;
     // A length in front of each label is as long as a dot behind all but the last.
     while end <= const { NAME + 1 } {
@@ -138,18 +138,19 @@ pub fn labels(message: &[u8], at: usize) -> Option<&[u8]> {
     None
 }
 
-/// Writes labels as text, as [`name`] does; `text` is one byte shorter than they are.
-pub fn write_text(labels: &[u8], text: &mut [u8]) {
-    let Some(behind_first) = labels.get(1..) else {
-        return;
-    };
+/// Writes a name that is in one piece and not the root as text, as [`name`] does; how long it is.
+#[inline(always)]
+pub fn write_name(name: &[u8], text: &mut [u8; 256]) -> Option<usize> {
+    let (first, labels) = labels(name)?.split_first()?;
     // Lengths are no letters, so they stay what they are.
-    lower(behind_first, text);
-    let mut at = usize::from(labels.first().copied().unwrap_or(0));
+    let text = text.get_mut(..labels.len())?;
+    lower(labels, text);
+    let mut at = usize::from(*first);
     while let Some(length) = text.get_mut(at) {
         at = at.wrapping_add(usize::from(*length)).wrapping_add(1);
         *length = b'.';
     }
+    Some(text.len())
 }
 
 /// Where a name ends, without reading it.
@@ -305,10 +306,10 @@ mod tests {
         let most = long(61);
         assert_eq!(most.len(), 255);
         assert_eq!(read(&most, 0).unwrap().len(), NAME);
-        assert_eq!(labels(&most, 0).unwrap().len(), 254);
+        assert_eq!(labels(&most).unwrap().len(), 254);
         for last in [62, 63] {
             assert_eq!(read(&long(last), 0), None);
-            assert_eq!(labels(&long(last), 0), None);
+            assert_eq!(labels(&long(last)), None);
         }
         // The same by a pointer.
         for (first, fits) in [(&b""[..], true), (b"\x01a", false)] {

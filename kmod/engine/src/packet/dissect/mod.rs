@@ -17,6 +17,7 @@ use super::access::{addr4, value_of};
 use super::fields::{Field, Kind, What};
 use super::locate::Transport;
 use super::read::Got;
+use crate::host::at_hand::{Header, Known, Place};
 use crate::stdlib::string::{has_upper, lower};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
@@ -89,16 +90,25 @@ pub fn get(vm: &mut Vm, v: Value, field: &Field) -> Result<Value, Raise> {
 /// says nothing.
 pub fn quick(vm: &mut Vm, v: Value, field: &Field) -> Option<Value> {
     if let What::View(kind) = field.what {
+        if kind == Kind::Dns
+            && let Some(view) = vm.packet.dns_in_windows()
+        {
+            return Some(view);
+        }
         return quick_view(&mut vm.packet, kind).or_else(|| no_hello(vm, kind));
     }
-    if field.what == What::DnsName {
-        vm.fuel = vm.fuel.wrapping_sub(2);
-    }
-    let Vm { packet, heap, .. } = vm;
     let offset = (v.payload >> 32) as u32;
     if field.what == What::DnsName {
-        return packet.question(offset);
+        vm.fuel = vm.fuel.wrapping_sub(2);
+        return vm.packet.question(offset);
     }
+    quick_field(vm, offset, field)
+}
+
+/// What is read of a message where it lies.
+#[inline(never)]
+fn quick_field(vm: &mut Vm, offset: u32, field: &Field) -> Option<Value> {
+    let Vm { packet, heap, .. } = vm;
     packet.locate();
     let message = packet.message(offset)?;
     match field.what {
@@ -132,7 +142,7 @@ fn quick_view(packet: &mut Current, kind: Kind) -> Option<Value> {
     let port = |wanted: u32| ports >> 16 == wanted || ports & 0xffff == wanted;
     let mut at = from;
     let here = match (kind, transport) {
-        (Kind::Dns, Transport::Udp | Transport::Tcp) if port(53) || port(5353) || port(5355) => {
+        (Kind::Dns, Transport::Udp | Transport::Tcp) if is_dns(ports) => {
             // Over TCP a message follows its length.
             let prefix = if transport == Transport::Tcp { 2 } else { 0 };
             at = from.wrapping_add(prefix);
@@ -155,6 +165,13 @@ fn quick_view(packet: &mut Current, kind: Kind) -> Option<Value> {
     } else {
         Value::NIL
     })
+}
+
+/// Whether one of two ports is DNS's, or that of one of its kind.
+#[inline(always)]
+fn is_dns(ports: u32) -> bool {
+    let is_one = |port: u32| matches!(port, 53 | 5353 | 5355);
+    is_one(ports & 0xffff) || is_one(ports >> 16)
 }
 
 /// What most segments of TCP answer: nil for `p.tls`, where none begins a ClientHello and none waits.
@@ -231,22 +248,58 @@ fn hello(vm: &mut Vm, from: u32, message: Value) -> Result<Value, Raise> {
 }
 
 impl Current {
+    /// The view of DNS, where the windows of whole UDP tell: nil, if it is something else. `None` says
+    /// nothing.
+    #[inline(always)]
+    fn dns_in_windows(&mut self) -> Option<Value> {
+        self.look();
+        let (at, end) = self.whole_udp()?;
+        let ports = self.hand.word(const { Place::new(Header::Udp, 0) })?;
+        let header = const { 8 + dns::HEADER as u32 };
+        let here = is_dns(ports) && end.wrapping_sub(at) >= header;
+        Some(if here {
+            self.view(Kind::Dns, at.wrapping_add(8))
+        } else {
+            Value::NIL
+        })
+    }
+
+    /// Where a packet of UDP begins and ends of which nothing but that it is whole is known.
+    #[inline(always)]
+    fn whole_udp(&self) -> Option<(u32, u32)> {
+        if self.hand.known != Known::Windows {
+            return None;
+        }
+        let length = self.hand.word(const { Place::new(Header::Udp, 1) })? >> 16;
+        let at = self.hand.offset(Header::Udp)?;
+        Some((at, at.wrapping_add(length)))
+    }
+
     /// The name that the first question of a message is about, if it is in one piece.
+    #[inline(always)]
     fn question(&mut self, offset: u32) -> Option<Value> {
         if !self.hand.has_text() {
-            self.locate();
-            let end = self.places.end as usize;
-            let message = self.hand.packet()?.linear().get(offset as usize..end)?;
-            let labels = dns::labels(message, dns::HEADER)?;
-            let len = labels.len().checked_sub(1)?;
-            if dns::word(message, 4)? == 0 {
-                return None;
-            }
-            dns::write_text(labels, self.text.get_mut(..len)?);
-            self.text_len = len as u32;
-            self.hand.set_text();
+            self.read_question(offset)?;
         }
         Some(self.show_text())
+    }
+
+    #[inline(never)]
+    fn read_question(&mut self, offset: u32) -> Option<()> {
+        let end = if let Some((_, end)) = self.whole_udp() {
+            end
+        } else {
+            self.locate();
+            self.places.end
+        };
+        let message = self.hand.packet()?.linear();
+        let message = message.get(offset as usize..end as usize)?;
+        if dns::word(message, 4)? == 0 {
+            return None;
+        }
+        self.text_len = dns::write_name(message.get(dns::HEADER..)?, &mut self.text)? as u32;
+        self.hand.set_text();
+        Some(())
     }
 
     /// The message at an offset where it lies, if it is linear.
