@@ -86,10 +86,13 @@ int ps_host_make_writable(struct ps_packet *packet, u32 len)
 
 	if (len > packet->len)
 		return -1;
-	err = skb_ensure_writable(skb, skb_network_offset(skb) + (int)len);
-	ps_packet_refresh(packet);
-	if (err)
-		return -1;
+	/* The usual packet is nobody else's, and its headers are linear: nothing moves. */
+	if (len > packet->linear || skb_cloned(skb)) {
+		err = skb_ensure_writable(skb, skb_network_offset(skb) + (int)len);
+		ps_packet_refresh(packet);
+		if (err)
+			return -1;
+	}
 	/* The sum that the device gave is over bytes that are about to change. */
 	if (skb->ip_summed == CHECKSUM_COMPLETE)
 		skb->ip_summed = CHECKSUM_NONE;

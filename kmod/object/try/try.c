@@ -296,6 +296,13 @@ static void check_verdicts(void)
 		{ "if p.udp.dport == 53 then return DROP end", PS_STATUS_OK, PS_CONTINUE, 0 },
 		{ "error 'no'", PS_STATUS_ERROR, 0, 0 },
 		{ "return 'what'", PS_STATUS_ERROR, 0, 0 },
+		{ "local s = 0 for i = 1, 100 do s = s + i end if s == 5050 then return DROP end",
+		  PS_STATUS_OK, PS_DROP, 0 },
+		{ "local s = 0 for i = 3, 0, -1.5 do s = s + 1 end if s == 3 then return DROP end",
+		  PS_STATUS_OK, PS_DROP, 0 },
+		{ "local s = 0 for i = 1, 9 do for j = i, 9 do s = s + j end s = s + i end "
+		  "if s == 330 then return DROP end", PS_STATUS_OK, PS_DROP, 0 },
+		{ "local s = 0 for i = 1, 1e9 do s = s + i end", PS_STATUS_FUEL, 0, 0 },
 		{ "while true do end", PS_STATUS_FUEL, 0, 0 },
 		{ "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(4000) .. i end", PS_STATUS_MEMORY, 0, 0 },
 	};

@@ -441,17 +441,17 @@ pub(in crate::host) unsafe fn ps_host_make_writable(p: *mut Packet, len: u32) ->
     // SAFETY: the caller's promise.
     unsafe {
         let state = (*p).skb.cast::<State>();
+        let linear = &mut (*state).linear;
+        if len as usize <= (*state).private.min(linear.len()) && !cfg!(debug_assertions) {
+            return 0;
+        }
         if len as usize > (*state).private && !(*state).may_write() {
             return -1;
         }
-        let linear = &mut (*state).linear;
         let rest = &mut (*state).rest;
         let missing = (len as usize).saturating_sub(linear.len());
         if missing > rest.len() {
             return -1;
-        }
-        if len as usize <= (*state).private && !cfg!(debug_assertions) {
-            return 0;
         }
         // At a new address, as a socket buffer may be; where it is tested, always.
         let mut moved = linear.clone();

@@ -14,6 +14,11 @@ use crate::vm::error::{Bytes, Raise};
 pub fn quick(vm: &mut Vm, v: Value, path: u16) -> Option<Value> {
     vm.packet.packet()?;
     let field = fields::field(path)?;
+    if field.what == What::Payload
+        && let Some(payload) = vm.packet.payload_in_windows()
+    {
+        return Some(payload);
+    }
     if field.dissected {
         // As for the whole: the next loop or call sees that there is none left.
         vm.fuel = vm.fuel.wrapping_sub(1);

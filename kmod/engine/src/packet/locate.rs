@@ -124,6 +124,12 @@ impl Current {
         self.hand.complete = false;
     }
 
+    /// Opens windows, where none was tried yet, of a packet of IPv4 in its usual form; false when it is none.
+    #[inline(always)]
+    pub fn look_usual(&mut self) -> bool {
+        self.hand.known != Known::Nothing || self.open_usual_v4().is_some()
+    }
+
     /// Opens windows for the first field that is asked for. Where everything is, a usual packet need
     /// not know for that.
     #[inline(never)]
@@ -138,13 +144,20 @@ impl Current {
     /// the same.
     #[inline(always)]
     fn open_usual(&mut self) -> Option<()> {
-        let packet = self.hand.packet()?;
-        if packet.family() != FAMILY_IPV4 {
-            return self.open_usual_v6();
+        if self.hand.packet()?.family() == FAMILY_IPV4 {
+            self.open_usual_v4()
+        } else {
+            self.open_usual_v6()
         }
+    }
+
+    #[inline(always)]
+    fn open_usual_v4(&mut self) -> Option<()> {
+        let packet = self.hand.packet()?;
         let head = packet.head::<28>()?;
         let total = u32::from(u16::from_be_bytes([head[2], head[3]]));
-        if head[0] != 0x45
+        if packet.family() != FAMILY_IPV4
+            || head[0] != 0x45
             || u16::from_be_bytes([head[6], head[7]]) & 0x3fff != 0
             || total > packet.len()
         {

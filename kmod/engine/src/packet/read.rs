@@ -4,8 +4,9 @@
 use super::Current;
 use super::fields::{Bits, Field, Kind, What};
 use super::locate::{Network, Transport};
-use crate::host::at_hand::{Header, Place};
+use crate::host::at_hand::{Header, Known, Place};
 use crate::host::{FAMILY_ARP, FAMILY_BRIDGE, FAMILY_IPV4, FAMILY_IPV6, FAMILY_NETDEV, IFNAME_LEN};
+use crate::value::Value;
 
 /// What a field holds. The environment makes a value of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -384,6 +385,27 @@ impl Current {
         key.push(low.get(..len).unwrap_or(&[]));
         key.push(high.get(..len).unwrap_or(&[]));
         Got::Text(key)
+    }
+
+    /// Where a packet of UDP begins and ends of which nothing but that it is whole is known.
+    #[inline(always)]
+    pub(super) fn whole_udp(&self) -> Option<(u32, u32)> {
+        if self.hand.known != Known::Windows {
+            return None;
+        }
+        let length = self.hand.word(const { Place::new(Header::Udp, 1) })? >> 16;
+        let at = self.hand.offset(Header::Udp)?;
+        Some((at, at.wrapping_add(length)))
+    }
+
+    /// The payload of UDP where windows tell, if it is linear. `None` says nothing.
+    #[inline(always)]
+    pub(super) fn payload_in_windows(&mut self) -> Option<Value> {
+        self.look();
+        let (at, end) = self.whole_udp()?;
+        let (from, len) = (at.wrapping_add(8), end.wrapping_sub(at).wrapping_sub(8));
+        self.bytes(from, len)?;
+        Some(self.show(from, len))
     }
 
     /// Where the payload is: offset and length.

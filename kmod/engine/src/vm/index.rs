@@ -144,7 +144,33 @@ impl Vm {
                 return true;
             }
         }
+        if matches!(o.tag, Tag::Str | Tag::Bytes) && self.string_method(key, to) {
+            return true;
+        }
         self.type_method_far(o, key, to)
+    }
+
+    /// A function that the metatable of strings has by a table.
+    #[inline(always)]
+    fn string_method(&self, key: u64, to: *mut Value) -> bool {
+        let meta = self.type_metatable(Tag::Str);
+        // SAFETY: tables' cells and nodes of them; a register.
+        unsafe {
+            let heap = &self.heap;
+            if meta == 0 {
+                return false;
+            }
+            let index = heap.find_constant(heap.table(meta), heap.events[0].payload);
+            if index.is_null() || (*index).value.tag != Tag::Table {
+                return false;
+            }
+            let node = heap.find_constant(heap.table((*index).value.as_ref()), key);
+            if node.is_null() || (*node).value.is_nil() {
+                return false;
+            }
+            Value::copy(&raw const (*node).value, to);
+            true
+        }
     }
 
     #[inline(never)]
@@ -224,7 +250,9 @@ impl Vm {
     /// The same of a packet of which nothing was asked yet, or of what it does not have.
     #[inline(never)]
     fn packet_field_looked(&mut self, o: &Value, path: u16, to: *mut Value) -> bool {
-        self.packet.look();
+        if !self.packet.look_usual() {
+            return self.packet_field_unusual(o, path, to);
+        }
         if let Some(v) = self.packet.open_field(path) {
             // SAFETY: a register.
             unsafe { *to = v };
@@ -236,6 +264,19 @@ impl Vm {
             return true;
         }
         self.packet_field_far(o, path, to)
+    }
+
+    /// The same of a packet that is not of the usual form.
+    #[inline(never)]
+    fn packet_field_unusual(&mut self, o: &Value, path: u16, to: *mut Value) -> bool {
+        match self.packet.fast_field(path) {
+            Some(v) => {
+                // SAFETY: a register.
+                unsafe { *to = v };
+                true
+            }
+            None => self.packet_field_far(o, path, to),
+        }
     }
 
     /// The same of what is in no window.

@@ -170,3 +170,62 @@ fn a_domain_set_finds_what_walking_over_the_labels_finds() {
         end";
     passes(text, &["www.Static.EXAMPLE.com", "www.example.org"]);
 }
+
+/// What the windows of a packet tell of its payload and its message is what is found when everything else
+/// about it was asked for before, in broken packets and in pieces too.
+#[test]
+fn windows_tell_what_the_places_of_headers_do() {
+    let script = |first: &str| {
+        let text = format!(
+            "function process_packet(p)
+               {first}
+               local dns, payload = p.dns, p.payload
+               local name = dns and dns.qname
+               print(dns ~= nil, name, payload and #payload, payload and payload:byte(1, -1))
+               print(p.ip ~= nil, p.udp ~= nil, p.udp and p.udp.length, p.payload == payload)
+             end"
+        );
+        Script::load("test.lua", &text, &[]).unwrap_or_else(|e| panic!("{text}\n{e}"))
+    };
+    let mut scripts = ["", "local proto = p.proto", "local udp, tcp = p.udp, p.tcp"].map(script);
+    let mut state = 1_u64;
+    let mut random = |n: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) as usize % n
+    };
+    let (a, b) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+    let mut message = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    message.extend(b"\x03www\x07Example\x03com\0\0\x01\0\x01");
+    for round in 0..3000 {
+        let port = [53, 53, 53, 5353, 5355, 4000][random(6)];
+        let mut frame = frame::udp(a, b, 4000, port, &message);
+        for _ in 0..random(3) {
+            // Headers, and the name.
+            let at = random(60).min(frame.len() - 1);
+            frame[at] = [0, 1, 4, 0x20, 0x40, 0x45, 0xff, 17, random(256) as u8][random(9)];
+        }
+        if random(4) == 0 {
+            frame.truncate(20 + random(frame.len() - 19));
+        } else if random(4) == 0 {
+            frame.extend([0; 9]);
+        }
+        let linear = [usize::MAX, usize::MAX, 20, 28, 40, 50][random(6)];
+        let found = scripts.each_mut().map(|script| {
+            let mut packet = match linear {
+                usize::MAX => UserPacket::new(&frame),
+                linear => UserPacket::new(&frame).with_linear(linear),
+            };
+            let answer = script.run(&mut packet);
+            assert!(answer.is_ok(), "{answer:?}");
+            core::mem::take(&mut *script.printed.borrow_mut())
+        });
+        for other in &found[1..] {
+            assert_eq!(
+                other, &found[0],
+                "round {round}, {linear} linear: {frame:x?}"
+            );
+        }
+    }
+}

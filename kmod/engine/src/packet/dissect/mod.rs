@@ -17,7 +17,7 @@ use super::access::{addr4, value_of};
 use super::fields::{Field, Kind, What};
 use super::locate::Transport;
 use super::read::Got;
-use crate::host::at_hand::{Header, Known, Place};
+use crate::host::at_hand::{Header, Place};
 use crate::stdlib::string::{has_upper, lower};
 use crate::value::{Ref, Tag, Value};
 use crate::vm::Vm;
@@ -262,17 +262,6 @@ impl Current {
         } else {
             Value::NIL
         })
-    }
-
-    /// Where a packet of UDP begins and ends of which nothing but that it is whole is known.
-    #[inline(always)]
-    fn whole_udp(&self) -> Option<(u32, u32)> {
-        if self.hand.known != Known::Windows {
-            return None;
-        }
-        let length = self.hand.word(const { Place::new(Header::Udp, 1) })? >> 16;
-        let at = self.hand.offset(Header::Udp)?;
-        Some((at, at.wrapping_add(length)))
     }
 
     /// The name that the first question of a message is about, if it is in one piece.
