@@ -133,12 +133,9 @@ pub fn dns(input: &[u8]) {
                 assert!(name.as_bytes().len() <= dns_message::NAME);
             }
             // The two ways in which a name is read agree.
-            if let Some(labels) = dns_message::labels(message, at)
-                && let Some(len) = labels.len().checked_sub(1)
-            {
-                let mut text = vec![0; len];
-                dns_message::write_text(labels, &mut text);
-                assert_eq!(text, name.as_bytes());
+            let mut text = [0; 256];
+            if let Some(len) = dns_message::write_name(&message[at..], &mut text) {
+                assert_eq!(&text[..len], name.as_bytes());
             }
             if let Some(record) = dns_message::record(message, at) {
                 assert!(record.data <= record.end && record.end <= message.len());
