@@ -66,7 +66,7 @@ fn passed(heads: &[u8], tails: &[u8], first: u8, last: u8) -> Option<usize> {
     if cfg!(not(feature = "user")) {
         return Some(0);
     }
-    let any = |heads: &[u8; WIDE], tails: &[u8; WIDE]| {
+    let any_pair = |heads: &[u8; WIDE], tails: &[u8; WIDE]| {
         let pairs = heads.iter().zip(tails);
         pairs.fold(false, |any, (head, tail)| {
             any | ((*head == first) & (*tail == last))
@@ -74,15 +74,39 @@ fn passed(heads: &[u8], tails: &[u8], first: u8, last: u8) -> Option<usize> {
     };
     let (head_blocks, _) = heads.as_chunks();
     let (tail_blocks, _) = tails.as_chunks();
-    let mut blocks = head_blocks.iter().zip(tail_blocks);
-    if let Some(found) = blocks.position(|(heads, tails)| any(heads, tails)) {
-        return Some(found.wrapping_mul(WIDE));
+    // One of the two is looked for alone, and the other where that is found.
+    let (alone, wanted) = if is_usual(first) {
+        (tail_blocks, last)
+    } else {
+        (head_blocks, first)
+    };
+    let has = |block: &[u8; WIDE]| block.iter().fold(false, |any, b| any | (*b == wanted));
+    let mut block = 0_usize;
+    while let Some(next) = alone
+        .get(block..)
+        .and_then(|rest| rest.iter().position(has))
+    {
+        block = block.wrapping_add(next);
+        if let (Some(heads), Some(tails)) = (head_blocks.get(block), tail_blocks.get(block))
+            && any_pair(heads, tails)
+        {
+            return Some(block.wrapping_mul(WIDE));
+        }
+        block = block.wrapping_add(1);
     }
     match (heads.last_chunk(), tails.last_chunk()) {
         // Some of them once more.
-        (Some(heads_end), Some(tails_end)) if !any(heads_end, tails_end) => None,
+        (Some(heads), Some(tails)) if !any_pair(heads, tails) => None,
         _ => Some(head_blocks.len().wrapping_mul(WIDE)),
     }
+}
+
+/// Whether a byte is among the usual ones of text.
+const fn is_usual(b: u8) -> bool {
+    matches!(
+        b,
+        0 | b' ' | b'a' | b'e' | b'i' | b'n' | b'o' | b'r' | b's' | b't'
+    )
 }
 
 /// Where `wanted` is first.
