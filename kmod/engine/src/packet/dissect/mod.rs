@@ -106,7 +106,7 @@ pub fn quick(vm: &mut Vm, v: Value, field: &Field) -> Option<Value> {
 }
 
 /// What is read of a message where it lies.
-#[inline(never)]
+#[inline(always)]
 fn quick_field(vm: &mut Vm, offset: u32, field: &Field) -> Option<Value> {
     let Vm { packet, heap, .. } = vm;
     packet.locate();

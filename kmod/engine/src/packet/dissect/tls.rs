@@ -181,6 +181,7 @@ pub fn contents(payload: &[u8], at: usize) -> Option<(usize, usize)> {
 
 /// Whether the ClientHello at the start of a payload is all in its first record, and that in the
 /// payload, as nearly all are.
+#[inline]
 pub fn is_plain(payload: &[u8]) -> bool {
     let &[_, _, _, high, low, _, _, _, _, ..] = payload else {
         return false;
