@@ -206,10 +206,10 @@ fn windows_tell_what_the_places_of_headers_do() {
             let at = random(60).min(frame.len() - 1);
             frame[at] = [0, 1, 4, 0x20, 0x40, 0x45, 0xff, 17, random(256) as u8][random(9)];
         }
-        if random(4) == 0 {
-            frame.truncate(20 + random(frame.len() - 19));
-        } else if random(4) == 0 {
-            frame.extend([0; 9]);
+        match random(8) {
+            0 | 1 => frame.truncate(20 + random(frame.len() - 19)),
+            2 => frame.extend([0; 9]),
+            _ => {}
         }
         let linear = [usize::MAX, usize::MAX, 20, 28, 40, 50][random(6)];
         let found = scripts.each_mut().map(|script| {
