@@ -12,6 +12,7 @@ use crate::cli::{self, Hook, OnError};
 use crate::engine::{self, Function, Instance, Limits};
 use crate::error::{Error, Result};
 use crate::script;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{SigSet, Signal};
 use output::Output;
 use packetscript_abi::names;
@@ -22,8 +23,8 @@ use packetscript_capture::write::Writer;
 use packetscript_capture::{Packet, link::LinkType};
 use packetscript_engine::host::user::{UserPacket, set_clock, set_epoch};
 use serde_json::json;
-use std::fs::File;
-use std::io::{BufWriter, Read};
+use std::fs::{File, Metadata};
+use std::io::{self, BufWriter, Read};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -32,6 +33,9 @@ use tally::Tally;
 
 /// Timers that run between two packets.
 const TIMERS_MAX: u64 = 10_000;
+
+/// Milliseconds between two looks at whether somebody wants an end.
+const GLANCE: u8 = 100;
 
 /// Somebody pressed Ctrl-C: what was done until then is told.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -45,12 +49,10 @@ pub fn run(args: &cli::Run) -> Result<()> {
     // A script that is wrong is told of before a capture from a pipe is waited for.
     engine::compile(&bundle)?;
     let (input, name) = open(&args.pcap)?;
-    let kept = input
-        .try_clone()
-        .map_err(|why| file_error(&args.pcap, &why))?;
-    let live = kept.metadata().is_ok_and(|about| !about.is_file());
+    let about = input.file.metadata();
+    let about = about.map_err(|why| file_error(&args.pcap, &why))?;
+    let live = input.live;
     let mut reader = Reader::new(input, name)?;
-    catch_interrupts();
     let (start, link) = reader.peek().unwrap_or((0, link::ETHERNET));
     // The time of day is that of the packets, from the top level on.
     let _clock = Clock::start(start);
@@ -64,9 +66,15 @@ pub fn run(args: &cli::Run) -> Result<()> {
         Error::Script(format!("{file}: {error}"))
     })?;
     let writer = match &args.write {
-        Some(path) => Some(create(path, &[&kept], args, link, &reader)?),
+        Some(path) => {
+            refuse_what_is_read(path, &about, &args.file)?;
+            let failed = |why| file_error(path, &why);
+            let out = BufWriter::new(File::create(path).map_err(failed)?);
+            Some(Writer::new(out, link, reader.has_nanoseconds()).map_err(failed)?)
+        }
         None => None,
     };
+    catch_interrupts();
     Simulation {
         args,
         bundle: &bundle,
@@ -134,6 +142,27 @@ fn catch_interrupts() {
     });
 }
 
+/// The capture, which ends where the user wants it to.
+struct Input {
+    file: File,
+    /// Whether what follows may come late or never.
+    live: bool,
+}
+
+impl Read for Input {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let mut ready = !self.live;
+        while !ready {
+            let mut wanted = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
+            ready = poll(&mut wanted, GLANCE)? > 0;
+            if STOP.load(Ordering::Relaxed) {
+                return Ok(0);
+            }
+        }
+        self.file.read(to)
+    }
+}
+
 /// The system's reason, whatever it is: whoever may read a file is nothing that the kernel module decides.
 fn file_error(path: &Path, why: &std::io::Error) -> Error {
     match Error::file(path, why) {
@@ -146,38 +175,39 @@ fn file_error(path: &Path, why: &std::io::Error) -> Error {
 }
 
 /// The capture, and what messages call it.
-fn open(path: &Path) -> Result<(File, String)> {
+fn open(path: &Path) -> Result<(Input, String)> {
     let failed = |why| file_error(path, &why);
-    if path == Path::new("-") {
+    let (file, name) = if path == Path::new("-") {
         let input = std::io::stdin().as_fd().try_clone_to_owned();
-        return Ok((input.map_err(failed)?.into(), "standard input".to_owned()));
-    }
-    let input = File::open(path).map_err(failed)?;
-    Ok((input, path.display().to_string()))
+        (
+            File::from(input.map_err(failed)?),
+            "standard input".to_owned(),
+        )
+    } else {
+        (
+            File::open(path).map_err(failed)?,
+            path.display().to_string(),
+        )
+    };
+    let live = file.metadata().is_ok_and(|about| !about.is_file());
+    Ok((Input { file, live }, name))
 }
 
-/// Begins the capture that is written, unless it would be written over what is read.
-fn create(
-    path: &Path,
-    inputs: &[&File],
-    args: &cli::Run,
-    link: u32,
-    reader: &Reader<File>,
-) -> Result<Writer<BufWriter<File>>> {
-    let failed = |why| file_error(path, &why);
-    if let Ok(there) = std::fs::metadata(path) {
-        let script = std::fs::metadata(&args.file);
-        let read = inputs.iter().map(|file| file.metadata()).chain([script]);
-        let same = |one: &std::fs::Metadata| (one.dev(), one.ino()) == (there.dev(), there.ino());
-        if there.is_file() && read.flatten().any(|one| same(&one)) {
-            let path = path.display();
-            return Err(Error::Data(format!(
-                "{path}: this is what is read: give --write another file"
-            )));
-        }
+/// Neither capture nor script are written over, by whatever name.
+fn refuse_what_is_read(path: &Path, capture: &Metadata, script: &Path) -> Result<()> {
+    // What is not there yet is neither.
+    let Ok(there) = std::fs::metadata(path) else {
+        return Ok(());
+    };
+    let same = |one: &Metadata| (one.dev(), one.ino()) == (there.dev(), there.ino());
+    let script = std::fs::metadata(script);
+    if there.is_file() && (same(capture) || script.is_ok_and(|script| same(&script))) {
+        return Err(Error::Data(format!(
+            "{}: this is what is read: give --write another file",
+            path.display()
+        )));
     }
-    let out = BufWriter::new(File::create(path).map_err(failed)?);
-    Writer::new(out, link, reader.has_nanoseconds()).map_err(failed)
+    Ok(())
 }
 
 struct Simulation<'a> {
