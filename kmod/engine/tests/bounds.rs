@@ -360,7 +360,10 @@ fn closing_has_a_reserve_of_fuel() {
         let outcome = env.run(process, &mut packet(), 10_000);
         assert_eq!(outcome.status, Status::Fuel);
         let text = outcome.verdict.unwrap_err();
-        assert!(text.starts_with("out of fuel"), "reported: {text}");
+        assert!(
+            text.starts_with("corpus.lua:3: out of fuel"),
+            "reported: {text}"
+        );
         assert_eq!(
             env.run(count, &mut packet(), 0).verdict.unwrap().verdict,
             2,

@@ -87,7 +87,10 @@ const SHAPES: &[(&str, &str)] = &[
         "setmetatable({}, {__gc = function() end}) and function (p) s = 'x' .. p.len return DROP end",
         "DROP",
     ),
-    ("function (p) while true do end end", "out of fuel"),
+    (
+        "function (p) while true do end end",
+        "test.lua:21: out of fuel",
+    ),
     (
         "function (p) return pcall(error) and ACCEPT or DROP end",
         "DROP",
@@ -212,7 +215,7 @@ fn top_levels_take_breath() {
     assert!(ended.is_ok() && breaths > 20, "{breaths} {ended:?}");
     // Fuel in parts is as much as fuel at once.
     let (_, ended) = used("while true do end", 2_000_000);
-    assert!(ended.unwrap_err().starts_with("out of fuel"));
+    assert!(ended.unwrap_err().starts_with("test.lua:1: out of fuel"));
 
     for text in [
         "while true do end",

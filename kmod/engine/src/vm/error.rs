@@ -270,6 +270,17 @@ impl Vm {
         }
     }
 
+    /// The same for the Lua function on top, which has jumped. It stands before what it jumped to; where that
+    /// is not run any more, the message names the line of the loop and not of what is ahead of it.
+    #[cold]
+    pub(crate) fn refuel_at_jump(&mut self) -> Result<(), Raise> {
+        let ended = self.refuel();
+        if ended.is_err() {
+            self.this_mut().pc += 1;
+        }
+        ended
+    }
+
     #[cold]
     pub(crate) fn stack_overflow(&mut self) -> Raise {
         let raise = if self.handles_overflow() {

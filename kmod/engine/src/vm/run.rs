@@ -207,7 +207,7 @@ impl Vm {
                 if vm.fuel < 0 {
                     cold_path();
                     save!();
-                    break vm.refuel().map(|()| Flow::Next);
+                    break vm.refuel_at_jump().map(|()| Flow::Next);
                 }
                 next!();
             }};

@@ -3,6 +3,7 @@
 
 use super::error::{Bytes, Raise, type_name};
 use super::{FrameKind, Vm};
+use crate::number::format::Text;
 use crate::value::{Ref, Tag, Value};
 
 /// Lines of a traceback before and after those that are left out.
@@ -11,6 +12,19 @@ const TAIL_LINES: u32 = 11;
 
 /// Bytes of the last error's text.
 pub const ERROR_TEXT: usize = 2048;
+
+/// Frames of natives above a Lua function that are looked through for it.
+const NEAR: u32 = 64;
+
+/// Appends to a text as much as there is room for.
+fn append(to: &mut [u8; ERROR_TEXT], len: &mut u32, text: &[u8]) {
+    let room = to.get_mut(*len as usize..).unwrap_or_default();
+    let n = text.len().min(room.len());
+    for (to, from) in room.iter_mut().zip(text) {
+        *to = *from;
+    }
+    *len += n as u32;
+}
 
 impl Vm {
     /// Writes `stack traceback:` and a line for every frame from a level on into a buffer.
@@ -120,16 +134,28 @@ impl Vm {
         if core::mem::take(&mut self.hushed) {
             return;
         }
-        if self.error_pause > 0 {
-            self.error_due = crate::host::now_ms().saturating_add(self.error_pause);
-        }
         let error = self.error;
-        if self.is_last_error(error) {
+        // Memory's and fuel's messages name no place of their own.
+        let bare = [self.memory_message, self.fuel_message]
+            .iter()
+            .any(|message| message.tag == error.tag && message.as_ref() == error.as_ref());
+        if self.error_pause > 0 {
+            let now = crate::host::now_ms();
+            if bare && now < self.error_due {
+                return;
+            }
+            self.error_due = now.saturating_add(self.error_pause);
+        }
+        if !bare && self.is_last_error(error) {
             return;
+        }
+        self.last_error_len = 0;
+        if bare {
+            self.keep_place();
         }
         let Ok(buffer) = self.new_buffer(256) else {
             self.error = error;
-            return self.keep_text(b"not enough memory");
+            return self.keep_more(b"not enough memory");
         };
         let written = match error.tag {
             Tag::Str | Tag::Bytes => {
@@ -145,14 +171,13 @@ impl Vm {
         let written = written.and_then(|()| self.write(buffer, format_args!("\n")));
         let _ = written.and_then(|()| self.write_traceback(buffer, 0));
         self.error = error;
-        let bytes = self.heap.buffer_bytes(buffer);
-        let len = bytes.len().min(super::ERROR_TEXT);
-        // SAFETY: the text is in the heap, not in this struct.
-        unsafe {
-            let to = (&raw mut self.last_error).cast::<u8>();
-            to.copy_from_nonoverlapping(self.heap.buffer_bytes(buffer).as_ptr(), len);
-        }
-        self.last_error_len = len as u32;
+        let Self {
+            heap,
+            last_error,
+            last_error_len,
+            ..
+        } = self;
+        append(last_error, last_error_len, heap.buffer_bytes(buffer));
         self.heap.truncate_buffer(buffer, 0);
         self.heap.finish_buffer(buffer);
     }
@@ -172,12 +197,25 @@ impl Vm {
             .is_some_and(|rest| rest.first() == Some(&b'\n'))
     }
 
-    /// Keeps a text as the last error's.
-    pub(crate) fn keep_text(&mut self, text: &[u8]) {
-        for (to, from) in self.last_error.iter_mut().zip(text) {
-            *to = *from;
+    /// Appends to the last error's text.
+    fn keep_more(&mut self, text: &[u8]) {
+        append(&mut self.last_error, &mut self.last_error_len, text);
+    }
+
+    /// Begins the last error's text with `chunk:line: ` of the Lua function that ran, or called what ran.
+    fn keep_place(&mut self) {
+        let first = self.first_depth().max(self.depth.saturating_sub(NEAR));
+        let place = (first..=self.depth)
+            .rev()
+            .find_map(|depth| self.place_of(depth));
+        if let Some((chunk, line)) = place {
+            let mut text = Text::new(&mut self.last_error);
+            text.put(chunk.text());
+            text.byte(b':');
+            text.int(i64::from(line));
+            text.put(b": ");
+            self.last_error_len = text.bytes().len() as u32;
         }
-        self.last_error_len = text.len().min(super::ERROR_TEXT) as u32;
     }
 
     /// The last error's text.

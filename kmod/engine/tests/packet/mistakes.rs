@@ -191,6 +191,35 @@ fn a_verdict_in_quotes_is_told() {
     );
 }
 
+/// Fuel and memory end somewhere, and that is what is to be mended.
+#[test]
+fn the_ends_of_fuel_and_memory_are_told_with_their_lines() {
+    for (body, place, traceback) in [
+        (
+            "local n = 0\n while true do n = n + 1 end",
+            "test.lua:2: out of fuel\n",
+            "test.lua:2: in function 'process_packet'",
+        ),
+        (
+            "local t = {}\n while true do t[#t + 1] = ('x'):rep(20000) .. #t end",
+            "test.lua:2: not enough memory\n",
+            "in function 'process_packet'",
+        ),
+        (
+            "local f = setmetatable({}, { __index = function()\n while true do end end })\n return f.x",
+            "test.lua:2: out of fuel\n",
+            "test.lua:3: in function 'process_packet'",
+        ),
+    ] {
+        let text = format!("function process_packet(p) {body} end");
+        for _ in 0..2 {
+            let message = run(&text, &mut [udp(1), udp(1)]).unwrap_err();
+            assert!(message.starts_with(place), "{message}");
+            assert!(message.contains(traceback), "{message}");
+        }
+    }
+}
+
 /// Without the line, the reader of the log would have to look at every `return` of a script.
 #[test]
 fn what_was_returned_is_told_with_the_line_that_returned_it() {
