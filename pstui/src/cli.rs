@@ -202,6 +202,17 @@ pub struct Source {
     pub json: Json,
 }
 
+/// What bounds a script, as options of a rule do.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Limits {
+    /// Fuel of a packet (about 50 machine instructions each), with k, M or G
+    #[arg(long, value_name = "UNITS", default_value_t = packetscript_abi::border::FUEL_DEFAULT, value_parser = fuel)]
+    pub fuel: u64,
+    /// Bytes of memory, with k, M or G
+    #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = memory)]
+    pub memory: u64,
+}
+
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
@@ -214,6 +225,9 @@ pub struct Check {
     /// The function that gets the packets; by default process_packet, if there is one
     #[arg(long)]
     pub function: Option<String>,
+    /// As a rule's.
+    #[command(flatten)]
+    pub limits: Limits,
     /// As JSON.
     #[command(flatten)]
     pub json: Json,
@@ -276,12 +290,9 @@ pub struct Run {
     /// What becomes of a packet whose function fails
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t = OnError::Drop)]
     pub on_error: OnError,
-    /// Fuel of a packet (about 50 machine instructions each), with k, M or G
-    #[arg(long, value_name = "UNITS", default_value_t = packetscript_abi::border::FUEL_DEFAULT, value_parser = fuel)]
-    pub fuel: u64,
-    /// Bytes of memory, with k, M or G
-    #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = memory)]
-    pub memory: u64,
+    /// As a rule's.
+    #[command(flatten)]
+    pub limits: Limits,
     /// Stop after so many packets
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,

@@ -2,6 +2,7 @@
 //! The engine in user space, the same that the kernel has: compiling, running, packets to run on.
 
 use crate::cases::Frame;
+use crate::cli::Limits;
 use crate::error::{Error, Result};
 use crate::lint;
 use crate::script;
@@ -105,15 +106,6 @@ pub struct Instance {
     environment: Environment,
     fuel: u64,
     printed: Rc<RefCell<Vec<String>>>,
-}
-
-/// What bounds a script, as options of a rule do.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Fuel of a packet.
-    pub fuel: u64,
-    /// Bytes of live memory.
-    pub memory: u64,
 }
 
 impl Default for Limits {

@@ -69,6 +69,15 @@ impl Error {
             Self::Abi(_) => Some(
                 "install module, plugin and pstui of the same release, then `rmmod xt_LUA` and `modprobe xt_LUA`",
             ),
+            Self::Script(text)
+                if text
+                    .lines()
+                    .any(|line| line.ends_with(": not enough memory")) =>
+            {
+                Some(
+                    "--memory gives it more, here (by default 1M) and in a rule: iptables … -j LUA --memory 8M",
+                )
+            }
             Self::NoModule(_)
             | Self::ReadOnly(_)
             | Self::Script(_)

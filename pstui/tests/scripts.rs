@@ -385,6 +385,23 @@ fn check_compiles_loads_and_sends_packets() {
         assert_eq!(output.status.code(), Some(1));
     }
     assert_eq!(check(&["other.lua"]).status.code(), Some(0));
+    // What a rule's limits would allow.
+    write(
+        "large.lua",
+        "local t = {}\nfor i = 1, 60000 do t[i] = { i } end\nfunction process_packet() for _ = 1, 2000 do end end",
+    );
+    let output = check(&["large.lua"]);
+    let wanted = "large.lua:2: not enough memory";
+    assert!(err(&output).starts_with(wanted), "{}", err(&output));
+    assert!(
+        err(&output).contains("\n  --memory gives it more"),
+        "{}",
+        err(&output)
+    );
+    assert!(check(&["large.lua", "--memory", "16M"]).status.success());
+    let output = check(&["large.lua", "--memory", "16M", "--fuel", "1000"]);
+    let wanted = "large.lua:3: out of fuel";
+    assert!(err(&output).starts_with(wanted), "{}", err(&output));
     // One wrong file does not hide the others.
     let output = check(&["syntax.lua", "good.lua", "--json"]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

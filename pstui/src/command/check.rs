@@ -17,7 +17,7 @@ pub fn run(args: &cli::Check) -> Result<()> {
     let mut wrong = false;
     for file in &args.files {
         let mut warnings = Vec::new();
-        let checked = check(file, &pairs, args.function.as_deref(), &mut warnings);
+        let checked = check(file, &pairs, args, &mut warnings);
         if !args.json.json {
             for warning in &warnings {
                 eprintln!("{warning}");
@@ -64,13 +64,14 @@ pub(super) fn arguments(args: &[String]) -> Result<Vec<(String, String)>> {
 /// Answers how many packets it was given; none if there is no function to give them to.
 fn check(
     file: &Path,
-    args: &[(String, String)],
-    function: Option<&str>,
+    pairs: &[(String, String)],
+    args: &cli::Check,
     warnings: &mut Vec<String>,
 ) -> Result<Option<usize>> {
     let bundle = script::read(file)?;
-    let mut instance = Instance::new(&bundle, args)?;
+    let mut instance = Instance::limited(&bundle, pairs, args.limits)?;
     *warnings = instance.warnings(&bundle)?;
+    let function = args.function.as_deref();
     let name = function.unwrap_or(DEFAULT_FUNCTION);
     if !instance.has(name) {
         return match function {

@@ -526,7 +526,10 @@ fn fuel_and_memory_are_a_rules() {
     let fuel = ["--fuel", "1G"];
     assert_eq!(case.json(&fuel)["errors"], 0);
     let small = case.json(&[&fuel[..], &["--memory", "64k"]].concat());
-    assert_eq!(small["failures"][0]["message"], "a.lua:3: not enough memory");
+    assert_eq!(
+        small["failures"][0]["message"],
+        "a.lua:3: not enough memory"
+    );
 }
 
 /// What came before the damage was run, and is told.

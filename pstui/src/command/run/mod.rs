@@ -9,7 +9,7 @@ mod output;
 mod tally;
 
 use crate::cli::{self, Hook, OnError};
-use crate::engine::{self, Function, Instance, Limits};
+use crate::engine::{self, Function, Instance};
 use crate::error::{Error, Result};
 use crate::script;
 use nix::poll::{PollFd, PollFlags, poll};
@@ -56,11 +56,7 @@ pub fn run(args: &cli::Run) -> Result<()> {
     let (start, link) = reader.peek().unwrap_or((0, link::ETHERNET));
     // The time of day is that of the packets, from the top level on.
     let _clock = Clock::start(start);
-    let limits = Limits {
-        fuel: args.fuel,
-        memory: args.memory,
-    };
-    let mut instance = Instance::limited(&bundle, &pairs, limits)?;
+    let mut instance = Instance::limited(&bundle, &pairs, args.limits)?;
     let function = instance.function(&args.function).map_err(|error| {
         let file = args.file.display();
         Error::Script(format!("{file}: {error}"))
