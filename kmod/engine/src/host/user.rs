@@ -334,24 +334,30 @@ impl UserPacket {
     fn refresh(&mut self) {
         let state: *mut State = &raw mut *self.state;
         // SAFETY: the state is alive and nobody else's: self is borrowed mutably.
-        unsafe { State::refresh(state) }
+        unsafe { State::refresh(state, &raw mut (*state).raw) }
     }
 }
 
 impl State {
+    /// Says in `raw` where the buffers are. It is written by that pointer alone: whoever calls the host has
+    /// the packet to itself, and is not to miss that its bytes moved.
+    ///
     /// # Safety
     ///
-    /// `this` is alive and nobody else uses it meanwhile.
-    unsafe fn refresh(this: *mut Self) {
-        // SAFETY: the caller's promise; one borrow at a time.
-        let state = unsafe { &mut *this };
-        state.raw.skb = this.cast();
-        state.raw.data = state.linear.as_mut_ptr();
-        state.raw.linear = state.linear.len() as u32;
-        state.raw.len = (state.linear.len() + state.rest.len()) as u32;
-        if state.mac.len() == 14 {
-            state.raw.more.get_mut().mac = state.mac.as_mut_ptr();
-            state.raw.more.get_mut().mac_len = 14;
+    /// `this` is alive, `raw` is its packet, and nobody else uses them meanwhile.
+    unsafe fn refresh(this: *mut Self, raw: *mut Packet) {
+        // SAFETY: the caller's promise; the buffers are no part of the packet.
+        unsafe {
+            let (linear, rest, mac) = (&mut (*this).linear, &mut (*this).rest, &mut (*this).mac);
+            (*raw).skb = this.cast();
+            (*raw).data = linear.as_mut_ptr();
+            (*raw).linear = linear.len() as u32;
+            (*raw).len = (linear.len() + rest.len()) as u32;
+            if mac.len() == 14 {
+                let more = (*raw).more.get();
+                (*more).mac = mac.as_mut_ptr();
+                (*more).mac_len = 14;
+            }
         }
     }
 
@@ -459,7 +465,7 @@ pub(in crate::host) unsafe fn ps_host_make_writable(p: *mut Packet, len: u32) ->
         linear.fill(0xdb);
         *linear = moved;
         (*state).private = (*state).private.max(len as usize);
-        State::refresh(state);
+        State::refresh(state, p);
     }
     0
 }
@@ -490,7 +496,7 @@ pub(in crate::host) unsafe fn ps_host_resize(
         (*state).rest = all.split_off(all.len().min(start + new as usize));
         (*state).linear = all;
         (*state).private = (*state).linear.len();
-        State::refresh(state);
+        State::refresh(state, p);
     }
     0
 }
