@@ -332,6 +332,41 @@ fn a_hello_is_seen_in_any_number_of_records() {
     assert_eq!(see(&mut script, segment(3, odd.len() as u32, b"more")), "-");
 }
 
+/// A segment or record whose bytes look like a ClientHello of their own would show a name that the server
+/// never sees.
+#[test]
+fn what_looks_like_a_hello_inside_of_one_is_none() {
+    let fake = hello("fake.example", 0, 0);
+    for (inner, from_record) in [(&fake[..], false), (&fake[5..], true)] {
+        // In the padding ahead of the name.
+        let mut whole = hello("split.example", 600, 900);
+        let at = 200;
+        whole[at..at + inner.len()].copy_from_slice(inner);
+        let (bytes, cut) = if from_record {
+            (in_records(&whole, &[at - 5, inner.len()]), at)
+        } else {
+            (whole, at)
+        };
+        for linear in [usize::MAX, 60] {
+            let mut script = load(WATCH).unwrap();
+            let mut see = |seq: usize, bytes: &[u8]| {
+                let mut packet = segment(7, seq as u32, bytes).with_linear(linear);
+                script.run(&mut packet).unwrap().2.unwrap()
+            };
+            assert_eq!(see(0, &bytes[..cut]), "nil ?");
+            let end = cut + inner.len() + 5 * usize::from(from_record);
+            assert_eq!(
+                see(cut, &bytes[cut..end]),
+                "nil ?",
+                "{from_record} {linear}"
+            );
+            assert_eq!(see(end, &bytes[end..]), "split.example h2");
+            // Another one that begins where it ends is one.
+            assert_eq!(see(bytes.len(), &fake), "fake.example h2");
+        }
+    }
+}
+
 /// A copy of a long message was taken for one that goes on in the next segment.
 #[test]
 fn a_long_segment_is_the_same_in_pieces_of_memory_and_in_one() {

@@ -95,7 +95,10 @@ pub fn quick(vm: &mut Vm, v: Value, field: &Field) -> Option<Value> {
         {
             return Some(view);
         }
-        return quick_view(&mut vm.packet, kind).or_else(|| no_hello(vm, kind));
+        return match quick_view(&mut vm.packet, kind) {
+            None => no_hello(vm, kind),
+            view => view.filter(|&v| is_alone(vm, kind, v)),
+        };
     }
     let offset = (v.payload >> 32) as u32;
     if field.what == What::DnsName {
@@ -174,6 +177,13 @@ fn is_dns(ports: u32) -> bool {
     is_one(ports & 0xffff) || is_one(ports >> 16)
 }
 
+/// Whether what a segment shows of TLS can be no part of a message that began in another segment: it
+/// may have been made to look like the beginning of one, so that another name is seen than the server's.
+#[inline(always)]
+fn is_alone(vm: &Vm, kind: Kind, view: Value) -> bool {
+    kind != Kind::Tls || view.is_nil() || split::is_idle(vm)
+}
+
 /// What most segments of TCP answer: nil for `p.tls`, where none begins a ClientHello and none waits.
 fn no_hello(vm: &mut Vm, kind: Kind) -> Option<Value> {
     let message = vm.packet.message(vm.packet.places.payload)?;
@@ -211,7 +221,7 @@ fn plain(what: What, message: &[u8]) -> Option<Value> {
 
 /// The view of a protocol, if the packet at hand speaks it.
 fn view(vm: &mut Vm, kind: Kind) -> Result<Value, Raise> {
-    if let Some(view) = quick_view(&mut vm.packet, kind) {
+    if let Some(view) = quick_view(&mut vm.packet, kind).filter(|&v| is_alone(vm, kind, v)) {
         return Ok(view);
     }
     let from = vm.packet.places.payload;
@@ -230,6 +240,10 @@ fn view(vm: &mut Vm, kind: Kind) -> Result<Value, Raise> {
 fn hello(vm: &mut Vm, from: u32, message: Value) -> Result<Value, Raise> {
     let bytes = vm.bytes(message);
     if tls::is_hello(bytes) {
+        if split::is_inside(vm) && split::go_on(vm, message)? {
+            return Ok(split::view(vm));
+        }
+        let bytes = vm.bytes(message);
         // One of which more is here than can be kept does not wait, whether it was copied or not.
         let here = vm.packet.places.end.saturating_sub(from);
         if here <= COPIED && tls::reach(bytes) == tls::Reach::Open {

@@ -118,6 +118,18 @@ fn state(store: &Store, flow: &Flow, now: u64) -> Option<(u32, usize)> {
     Some((u32::from_ne_bytes(head), len.saturating_sub(HEAD)))
 }
 
+/// Whether the packet at hand continues what waits of its flow.
+pub(super) fn is_inside(vm: &Vm) -> bool {
+    let (Some(store), Some(flow)) = (vm.packet.hellos, Flow::of(&vm.packet)) else {
+        return false;
+    };
+    let known = with(vm, store, |store| state(store, &flow, host::now_ms()));
+    known.is_some_and(|(first, have)| {
+        let offset = flow.seq.wrapping_sub(first) as usize;
+        offset > 0 && offset <= have
+    })
+}
+
 /// Adds a segment to what waits of its flow; says whether that is a ClientHello of which this segment
 /// is a part.
 pub(super) fn go_on(vm: &mut Vm, message: Value) -> Result<bool, Raise> {
